@@ -1,0 +1,35 @@
+package job
+
+import "time"
+
+// Kind names what happened to a job, as an event in its log.
+type Kind string
+
+// What the log holds. That a job was accepted is not in it: its message in JOBS says so.
+const (
+	Started  Kind = "started"  // an attempt began; written only when the job streams, runs long, or is on a later attempt
+	Output   Kind = "output"   // a delta of a streaming model
+	Retrying Kind = "retrying" // an attempt failed; another follows
+	Released Kind = "released" // an attempt was given back unharmed, at a worker's shutdown; it does not count
+	End      Kind = "ended"    // one of the four ends; always the last
+)
+
+// Event is one entry of a job's log. Which fields are set follows from Kind.
+type Event struct {
+	Kind    Kind      `json:"kind"`
+	Attempt int       `json:"attempt"` // the attempt it is about, 1-based; 0 for an end before the first
+	At      time.Time `json:"at"`
+	Worker  string    `json:"worker,omitempty"`
+	Version string    `json:"version,omitempty"` // the model version that runs; of started and ended
+	Error   *Error    `json:"error,omitempty"`   // of retrying, and of an end that is no success
+
+	// Of an end only: the status, the cost and the whole head of the job, whose own message is gone by then.
+	Status    Status     `json:"status,omitempty"`
+	StartedAt *time.Time `json:"started_at,omitempty"`
+	Usage     *Usage     `json:"usage,omitempty"`
+	Streamed  bool       `json:"streamed,omitempty"` // the output went out as deltas before
+	Job       *Job       `json:"job,omitempty"`
+
+	Body []byte `json:"-"` // JSON: a delta, or the whole output of an end
+	Seq  uint64 `json:"-"` // its sequence in the stream, set when read
+}

@@ -1,0 +1,72 @@
+// Package engine is what the worker knows about models: two kinds of engine, the requests they take and the results
+// they give. Each kind of model is a package below this one.
+package engine
+
+import "context"
+
+// Request is one attempt at one job.
+type Request struct {
+	JobID   string
+	Model   string
+	Version string
+	Attempt int    // 1-based
+	Input   []byte // the engine's own JSON
+	Stream  bool   // deltas are wanted
+}
+
+// Result is the answer to a request.
+type Result struct {
+	Output       []byte // JSON
+	BatchSize    int    // units that shared the run
+	InputTokens  int
+	OutputTokens int
+}
+
+// Outcome is what became of one unit of a batch: a result, or an error of its own.
+type Outcome struct {
+	Result Result
+	Err    error
+}
+
+// Unit is a prepared request, ready to share a batch with units of the same key.
+type Unit interface {
+	Key() string // units with equal keys may run together: a shape bucket
+	Rows() int   // rows it takes in a batch
+	Cost() int   // tokens, or another measure of its work
+}
+
+// Unary is an engine that answers each request whole.
+type Unary interface {
+	// Prepare validates and tokenizes, outside the batch. Errors are faults; invalid_input means it is the caller's.
+	Prepare(ctx context.Context, r Request) (Unit, error)
+	// RunBatch runs units of one key and returns one outcome a unit, in order. An error is the whole batch's: the
+	// runner then tries each unit alone, so that one bad input fails alone. Cancelling ctx ends the run itself.
+	RunBatch(ctx context.Context, units []Unit) ([]Outcome, error)
+	// Close frees what the engine holds. No call may be under way.
+	Close() error
+}
+
+// SeqID names a sequence that a Generator has admitted.
+type SeqID uint64
+
+// Event is what one step did to one sequence: a delta, or its end.
+type Event struct {
+	Seq    SeqID
+	Delta  []byte // JSON of an output event, {"text":"…"}; nil when the event only ends the sequence
+	Done   bool
+	Result Result // when Done and Err is nil
+	Err    error  // when Done
+}
+
+// Generator is an engine that answers step by step. Admit and Cancel may be called while a Step runs; only one Step
+// runs at a time.
+type Generator interface {
+	// Admit takes a request in, or returns ErrBusy while there is no room.
+	Admit(ctx context.Context, r Request) (SeqID, error)
+	// Step does at most one prefill chunk and one decode step for all sequences. With nothing due yet it waits until
+	// something is, a sequence is admitted, or ctx ends.
+	Step(ctx context.Context) ([]Event, error)
+	// Cancel drops a sequence; no event for it follows.
+	Cancel(id SeqID)
+	Close() error
+}
