@@ -19,6 +19,7 @@ type Event struct {
 	Kind    Kind      `json:"kind"`
 	Attempt int       `json:"attempt"` // the attempt it is about, 1-based; 0 for an end before the first
 	At      time.Time `json:"at"`
+	Prev    uint64    `json:"prev,omitempty"` // the sequence of the event before it; 0 for the first
 	Worker  string    `json:"worker,omitempty"`
 	Version string    `json:"version,omitempty"` // the model version that runs; of started and ended
 	Error   *Error    `json:"error,omitempty"`   // of retrying, and of an end that is no success

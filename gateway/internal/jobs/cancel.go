@@ -1,0 +1,67 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
+)
+
+// Cancel ends a job as canceled. The end is written first, fenced by the newest event, so that it either stands before
+// the worker's own end or loses to it; only then the message is taken out and the worker told to stop.
+func (s *Service) Cancel(ctx context.Context, tenantID, id string) (job.State, error) {
+	for {
+		st, last, err := s.look(ctx, tenantID, id)
+		if err != nil {
+			return st, err
+		}
+		if st.Status.Ended() {
+			return st, fault.New(fault.Conflict, "the job has ended as %s", st.Status)
+		}
+		end := canceledEnd(&st, time.Now())
+		err = s.queue.Append(ctx, tenantID, id, end, last)
+		if errors.Is(err, queue.ErrFenced) {
+			continue // something happened between look and write: look again
+		}
+		if err != nil {
+			return st, unavailable(err)
+		}
+		reply := st.Job.Reply
+		st.Apply(end)
+		return st, s.stop(ctx, tenantID, id, reply, end)
+	}
+}
+
+func canceledEnd(st *job.State, now time.Time) *job.Event {
+	e := &job.Event{
+		Kind: job.End, Status: job.Canceled, Attempt: st.Attempt, At: now.UTC().Truncate(time.Microsecond),
+		Version: st.Version, Job: st.Job, Usage: &job.Usage{QueueMS: ms(now.Sub(st.Job.CreatedAt))},
+	}
+	if !st.StartedAt.IsZero() {
+		started := st.StartedAt
+		e.StartedAt = &started
+		e.Usage = &job.Usage{QueueMS: ms(started.Sub(st.Job.CreatedAt)), RunMS: ms(now.Sub(started))}
+	}
+	return e
+}
+
+// stop frees what the canceled job holds. The end stands, so a failure here costs only time: a worker that gets the
+// message finds the end and drops it.
+func (s *Service) stop(ctx context.Context, tenantID, id, reply string, end *job.Event) error {
+	err := s.queue.Cancel(tenantID, id)
+	if err == nil {
+		err = s.queue.Notify(reply, end)
+	}
+	if _, seq, findErr := s.queue.Find(ctx, tenantID, id); findErr == nil {
+		err = errors.Join(err, s.queue.Remove(ctx, seq))
+	}
+	if err != nil {
+		s.log.Warn("canceled job is not cleared away", "job_id", id, "error", err)
+	}
+	return nil
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

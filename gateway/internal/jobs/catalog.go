@@ -1,0 +1,134 @@
+package jobs
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
+)
+
+// liveFor is how long a heartbeat lasts.
+const liveFor = 5 * time.Second
+
+// catalog knows which worker serves which model, from heartbeats.
+type catalog struct {
+	grace time.Duration
+
+	mu      sync.RWMutex
+	workers map[string]job.Worker // guarded by mu; SeenAt in this machine's time
+}
+
+func newCatalog(grace time.Duration) *catalog {
+	return &catalog{grace: grace, workers: map[string]job.Worker{}}
+}
+
+// seen takes a heartbeat in. A worker's own clock may be off, so what is heard live counts from its arrival; what the
+// broker remembers from before keeps its own time when that is older.
+func (c *catalog) seen(w job.Worker) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if _, known := c.workers[w.ID]; known || w.SeenAt.After(now) {
+		w.SeenAt = now
+	}
+	c.workers[w.ID] = w
+}
+
+func live(w *job.Worker, now time.Time) bool { return !w.Draining && now.Sub(w.SeenAt) < liveFor }
+
+// find returns the model's entry when a job for it can be taken in: a worker serves that version, or did until lately.
+func (c *catalog) find(name, version string, now time.Time) (engine string, err error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	known, served, broken := false, false, ""
+	for _, w := range c.workers {
+		for i := range w.Models {
+			o := &w.Models[i]
+			if o.Name != name {
+				continue
+			}
+			known = true
+			if o.Error != "" {
+				broken = o.Error
+				continue
+			}
+			if version != "" && !slices.Contains(o.Versions, version) {
+				continue
+			}
+			served, engine = true, o.Engine
+			if now.Sub(w.SeenAt) < c.grace {
+				return engine, nil
+			}
+		}
+	}
+	switch {
+	case served:
+		return "", &fault.Error{Code: fault.NoWorkers, Detail: "no worker serves this model now", RetryAfter: 30 * time.Second}
+	case known && broken != "":
+		return "", &fault.Error{Code: fault.NoWorkers, Detail: "the model is unavailable: " + broken, RetryAfter: 30 * time.Second}
+	case known:
+		return "", &fault.Error{Code: fault.ModelNotFound, Detail: "the model has no such version", Field: "version"}
+	}
+	return "", &fault.Error{Code: fault.ModelNotFound, Detail: "there is no such model", Field: "model"}
+}
+
+// list returns the workers heard of, newest heartbeat first.
+func (c *catalog) list() []job.Worker {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	out := make([]job.Worker, 0, len(c.workers))
+	for _, w := range c.workers {
+		out = append(out, w)
+	}
+	slices.SortFunc(out, func(a, b job.Worker) int { return b.SeenAt.Compare(a.SeenAt) })
+	return out
+}
+
+// models sums the workers' offers, by name.
+func (c *catalog) models(now time.Time) []job.Model {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	byName := map[string]*job.Model{}
+	for _, w := range c.workers {
+		for i := range w.Models {
+			m := byName[w.Models[i].Name]
+			if m == nil {
+				m = &job.Model{Name: w.Models[i].Name}
+				byName[m.Name] = m
+			}
+			add(m, &w.Models[i], live(&w, now))
+		}
+	}
+	out := make([]job.Model, 0, len(byName))
+	for _, m := range byName {
+		if m.Workers > 0 {
+			m.Error = ""
+		} else if m.Error == "" {
+			m.Error = "no worker serves it now"
+		}
+		out = append(out, *m)
+	}
+	slices.SortFunc(out, func(a, b job.Model) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func add(m *job.Model, o *job.Offer, live bool) {
+	m.Engine, m.Description = o.Engine, o.Description
+	for _, v := range o.Versions {
+		if !slices.Contains(m.Versions, v) {
+			m.Versions = append(m.Versions, v)
+		}
+	}
+	switch {
+	case o.Error != "":
+		m.Error = o.Error
+	case live:
+		m.Workers++
+		m.Slots += o.Slots
+		m.Free += o.Free
+		m.Rate += o.Rate
+	}
+}

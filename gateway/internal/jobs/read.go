@@ -1,0 +1,123 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
+)
+
+// Get returns where a job stands. A job of another tenant is not found, always.
+func (s *Service) Get(ctx context.Context, tenantID, id string) (job.State, error) {
+	st, _, err := s.look(ctx, tenantID, id)
+	return st, err
+}
+
+// look finds a job and the sequence of its newest event. It reads the log first: an end there is the truth. A job with
+// no end stands in JOBS; when it does not, it may have ended between the two looks, so the log has the last word.
+func (s *Service) look(ctx context.Context, tenantID, id string) (job.State, uint64, error) {
+	if !job.ValidID(id) {
+		return job.State{}, 0, notFound()
+	}
+	last, err := s.lastEvent(ctx, tenantID, id)
+	if err != nil {
+		return job.State{}, 0, err
+	}
+	if last == nil || last.Kind != job.End {
+		j, _, err := s.queue.Find(ctx, tenantID, id)
+		if err == nil {
+			return stateOf(j, last), seqOf(last), nil
+		}
+		if !errors.Is(err, queue.ErrNotFound) {
+			return job.State{}, 0, unavailable(err)
+		}
+		if last, err = s.lastEvent(ctx, tenantID, id); err != nil {
+			return job.State{}, 0, err
+		}
+	}
+	if last == nil || last.Kind != job.End {
+		return job.State{}, 0, s.missing(id)
+	}
+	return stateOf(last.Job, last), last.Seq, nil
+}
+
+func (s *Service) lastEvent(ctx context.Context, tenantID, id string) (*job.Event, error) {
+	e, err := s.queue.Last(ctx, tenantID, id)
+	if errors.Is(err, queue.ErrNotFound) {
+		return nil, nil //nolint:nilnil // no event is an answer
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return e, nil
+}
+
+// stateOf is the state that the newest event alone leaves: each tells the attempt it is about. A delta means running.
+func stateOf(j *job.Job, last *job.Event) job.State {
+	st := job.Accepted(j)
+	if last == nil {
+		return st
+	}
+	if last.Kind == job.Output {
+		st.Status, st.Attempt, st.Version = job.Running, last.Attempt, last.Version
+		return st
+	}
+	st.Apply(last)
+	return st
+}
+
+func seqOf(e *job.Event) uint64 {
+	if e == nil {
+		return 0
+	}
+	return e.Seq
+}
+
+// missing tells a job that was from one that never was: our own ids tell their age, and so nothing about tenants.
+func (s *Service) missing(id string) error {
+	if made, ok := job.IDTime(id); ok && made.Before(time.Now().Add(-s.queue.Retention())) && made.After(epoch()) {
+		return fault.New(fault.Gone, "the job is no longer kept")
+	}
+	return notFound()
+}
+
+// epoch is before the first job of any deployment.
+func epoch() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+func notFound() error { return fault.New(fault.NotFound, "there is no such job") }
+
+func unavailable(err error) error {
+	return &fault.Error{Code: fault.Overloaded, Detail: "the queue does not answer", RetryAfter: time.Second, Cause: err}
+}
+
+// Wait returns when the job has ended, or with its latest state when ctx's deadline passes.
+func (s *Service) Wait(ctx context.Context, tenantID, id string) (job.State, error) {
+	wake := make(chan struct{}, 1)
+	stop, err := s.queue.Watch(tenantID, id, func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		return job.State{}, unavailable(err)
+	}
+	defer stop()
+	for {
+		st, err := s.Get(context.WithoutCancel(ctx), tenantID, id)
+		if err != nil || st.Status.Ended() {
+			return st, err
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return st, nil
+			}
+			return st, ctx.Err()
+		}
+	}
+}

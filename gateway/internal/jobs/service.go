@@ -1,0 +1,104 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/penstock-dev/penstock/gateway/internal/results"
+	"github.com/penstock-dev/penstock/gateway/internal/tenant"
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
+)
+
+// Limiter decides whether a tenant may have one more job.
+type Limiter interface {
+	// Admit counts the job against the tenant's limits, or returns a fault and counts nothing. A hold on max_in_flight
+	// frees itself at until, should nobody come back for it.
+	Admit(ctx context.Context, p *tenant.Principal, jobID string, until time.Time) ([]job.LimitState, error)
+	// Ended frees the job's hold; refund gives its count of the day's quota back. It does not wait for Redis.
+	Ended(ctx context.Context, tenantID, jobID string, refund bool)
+}
+
+// Check validates an input before it is queued and says which task it asks for. Faults have paths within the input.
+type Check func(input []byte) (task string, err error)
+
+// Config bounds what a job may ask for.
+type Config struct {
+	MaxAttempts int           // of a job that names none; 3 by default
+	MaxTimeout  time.Duration // the longest a job may live; 24 h by default
+	Grace       time.Duration // how long a model without a live worker is still taken in; 2 min by default
+}
+
+// Service is the jobs of all tenants. It is safe for concurrent use.
+type Service struct {
+	cfg     Config
+	queue   *queue.Queue
+	limits  Limiter
+	hub     *results.Hub
+	inbox   *queue.Inbox
+	catalog *catalog
+	checks  map[string]Check // by engine
+	log     *slog.Logger
+	unhook  func()
+}
+
+// New starts hearing replies and heartbeats; Close ends that.
+func New(ctx context.Context, cfg Config, q *queue.Queue, limits Limiter, checks map[string]Check, log *slog.Logger) (*Service, error) {
+	if cfg.MaxAttempts == 0 {
+		cfg.MaxAttempts = 3
+	}
+	if cfg.MaxTimeout == 0 {
+		cfg.MaxTimeout = 24 * time.Hour
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = 2 * time.Minute
+	}
+	s := &Service{
+		cfg: cfg, queue: q, limits: limits, hub: results.NewHub(), checks: checks, log: log, catalog: newCatalog(cfg.Grace),
+	}
+	if err := q.WatchWorkers(ctx, s.catalog.seen); err != nil {
+		return nil, err
+	}
+	inbox, err := q.OpenInbox(s.heard)
+	if err != nil {
+		return nil, err
+	}
+	s.inbox = inbox
+	s.unhook = q.OnReconnect(s.hub.Drop)
+	return s, nil
+}
+
+// Close stops hearing replies.
+func (s *Service) Close() {
+	s.unhook()
+	s.inbox.Close()
+}
+
+// Models lists what the workers serve, or served until lately.
+func (s *Service) Models() []job.Model { return s.catalog.models(time.Now()) }
+
+// Workers lists the workers heard of lately.
+func (s *Service) Workers() []job.Worker { return s.catalog.list() }
+
+// Waiting is how many requests wait for an answer here.
+func (s *Service) Waiting() int { return s.hub.Len() }
+
+// heard runs on the inbox's goroutine for each stored event of a job submitted here.
+func (s *Service) heard(tenantID, id string, e *job.Event) {
+	s.hub.Deliver(tenantID, id, e)
+	if e.Kind == job.End {
+		s.limits.Ended(context.Background(), tenantID, id, refunded(e))
+	}
+}
+
+// refunded tells whether an end gives its count of the quota back: the tenant got nothing for it.
+func refunded(e *job.Event) bool {
+	switch e.Status {
+	case job.Failed, job.Expired:
+		return true
+	case job.Canceled:
+		return e.StartedAt == nil
+	}
+	return false
+}

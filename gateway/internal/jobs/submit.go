@@ -1,0 +1,181 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/penstock-dev/penstock/gateway/internal/results"
+	"github.com/penstock-dev/penstock/gateway/internal/tenant"
+	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
+)
+
+const (
+	publishTimeout  = 10 * time.Second // a broker that elects its leader answers nothing for up to 9 s
+	streamRoom      = 1024             // deltas that wait for a slow stream before it reads the log instead
+	maxMetadata     = 16
+	maxMetadataSize = 4 << 10
+	maxAttempts     = 20
+)
+
+// Submit takes a job in: model, input, scopes, limits, queue, in that order, so that a refusal stores and counts
+// nothing. With r.Wait it then waits for the end; a state that has not ended says that the wait ran out first.
+func (s *Service) Submit(ctx context.Context, p *tenant.Principal, r job.Request) (job.Submission, error) {
+	now := time.Now()
+	task, err := s.inspect(p, &r, now)
+	if err != nil {
+		return job.Submission{}, err
+	}
+	j := s.newJob(p, &r, task, now)
+	limits, err := s.limits.Admit(ctx, p, j.ID, s.heldUntil(j))
+	sub := job.Submission{State: job.Accepted(j), Limits: limits}
+	if err != nil {
+		return sub, err
+	}
+	var reader *results.Reader
+	switch {
+	case r.Stream:
+		s.hub.Expect(j.Tenant, j.ID, streamRoom) // for Events to take
+	case r.Wait > 0:
+		reader = s.hub.Expect(j.Tenant, j.ID, 4)
+		defer reader.Close()
+	}
+	if err := s.publish(ctx, j); err != nil {
+		s.limits.Ended(ctx, j.Tenant, j.ID, true)
+		return sub, err
+	}
+	if reader != nil {
+		err = s.await(ctx, &sub.State, reader, r.Wait)
+	}
+	return sub, err
+}
+
+// inspect refuses what can be refused before anything is counted or stored.
+func (s *Service) inspect(p *tenant.Principal, r *job.Request, now time.Time) (task string, err error) {
+	engine, err := s.catalog.find(r.Model, r.Version, now)
+	if err != nil {
+		return "", err
+	}
+	if err := s.checkOptions(r); err != nil {
+		return "", err
+	}
+	if check := s.checks[engine]; check != nil {
+		if task, err = check(r.Input); err != nil {
+			return "", err
+		}
+	}
+	return task, authorize(p, r, task)
+}
+
+// authorize wants every scope of the route, and one that opens the model.
+func authorize(p *tenant.Principal, r *job.Request, task string) error {
+	for _, scope := range r.Scopes {
+		if !p.Allows(scope) {
+			return fault.New(fault.ScopeMissing, "this needs the scope %q", scope)
+		}
+	}
+	openers := []string{task, "model:" + r.Model, r.Protocol}
+	if p.Allows(openers...) {
+		return nil
+	}
+	var named []string
+	for _, o := range openers {
+		if o != "" {
+			named = append(named, `"`+o+`"`)
+		}
+	}
+	return fault.New(fault.ScopeMissing, "this needs one of the scopes %s", strings.Join(named, ", "))
+}
+
+func (s *Service) checkOptions(r *job.Request) error {
+	longest := s.cfg.MaxTimeout.Seconds()
+	switch {
+	case r.Class != "" && !r.Class.Valid():
+		return fault.Invalid("priority", "is interactive, standard or batch")
+	case r.TTL < 0 || r.TTL > longest:
+		return fault.Invalid("ttl", "is a number of seconds above 0 and at most %g", longest)
+	case r.Timeout < 0 || r.Timeout > longest:
+		return fault.Invalid("timeout", "is a number of seconds above 0 and at most %g", longest)
+	case r.MaxAttempts < 0 || r.MaxAttempts > maxAttempts:
+		return fault.Invalid("max_attempts", "is 1 to %d", maxAttempts)
+	case len(r.Metadata) > maxMetadata:
+		return fault.Invalid("metadata", "has at most %d members", maxMetadata)
+	}
+	size := 0
+	for k, v := range r.Metadata {
+		size += len(k) + len(v)
+	}
+	if size > maxMetadataSize {
+		return fault.Invalid("metadata", "is at most %d bytes", maxMetadataSize)
+	}
+	return nil
+}
+
+func (s *Service) newJob(p *tenant.Principal, r *job.Request, task string, now time.Time) *job.Job {
+	j := &job.Job{
+		ID: job.NewID(now), Tenant: p.Tenant.ID, Model: r.Model, Version: r.Version, Class: r.Class,
+		CreatedAt: now.UTC().Truncate(time.Microsecond), MaxAttempts: r.MaxAttempts, TTL: r.TTL, Timeout: r.Timeout,
+		Stream: r.Stream, Sync: r.Wait > 0, Task: task, Subject: p.Subject, Metadata: r.Metadata, Input: r.Input,
+	}
+	if j.Class == "" {
+		j.Class = job.Standard
+	}
+	if j.MaxAttempts == 0 {
+		j.MaxAttempts = s.cfg.MaxAttempts
+	}
+	j.Reply = s.inbox.Address(j.Tenant, j.ID)
+	return j
+}
+
+// heldUntil is when a job surely has ended, so that a hold nobody freed frees itself.
+func (s *Service) heldUntil(j *job.Job) time.Time {
+	if j.TTL > 0 && j.Timeout > 0 {
+		return j.CreatedAt.Add(job.Seconds(j.TTL + j.Timeout*float64(j.MaxAttempts)))
+	}
+	return j.CreatedAt.Add(s.cfg.MaxTimeout)
+}
+
+func (s *Service) publish(ctx context.Context, j *job.Job) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	err := s.queue.Publish(ctx, j)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, queue.ErrFull):
+		return &fault.Error{Code: fault.QueueFull, Detail: "the queue is full", RetryAfter: 5 * time.Second, Cause: err}
+	case errors.Is(err, queue.ErrUnavailable):
+		return &fault.Error{Code: fault.Overloaded, Detail: "the queue does not answer", RetryAfter: time.Second, Cause: err}
+	}
+	return fault.Wrap(fault.Internal, err, "the job could not be queued")
+}
+
+// await applies the job's events to st until it has ended, the wait is over, or the caller has gone.
+func (s *Service) await(ctx context.Context, st *job.State, r *results.Reader, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case e := <-r.Events():
+			st.Apply(e)
+			if st.Status.Ended() {
+				return nil
+			}
+		case <-r.Lagged():
+			ctx, cancel := context.WithDeadline(ctx, st.Job.CreatedAt.Add(wait))
+			defer cancel()
+			late, err := s.Wait(ctx, st.Job.Tenant, st.Job.ID)
+			if err == nil {
+				*st = late
+			}
+			return err
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package job
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"strings"
+	"time"
+)
+
+// idPrefix and the 26 characters after it make an id: 48 bits of milliseconds, then 82 random bits, so that ids sort
+// by age and can't be guessed.
+const (
+	idPrefix = "job_"
+	idChars  = 26
+	alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32: no i, l, o, u
+)
+
+// NewID makes an id for a job created at t.
+func NewID(t time.Time) string {
+	var raw [16]byte
+	_, _ = rand.Read(raw[6:])   // never fails
+	ms := uint64(t.UnixMilli()) //nolint:gosec // after 1970
+	hi := ms<<16 | uint64(raw[6])<<8 | uint64(raw[7])
+	lo := binary.BigEndian.Uint64(raw[8:])
+	var out [len(idPrefix) + idChars]byte
+	copy(out[:], idPrefix)
+	for i := len(out) - 1; i >= len(idPrefix); i-- {
+		out[i] = alphabet[lo&31]
+		lo = lo>>5 | hi<<59
+		hi >>= 5
+	}
+	return string(out[:])
+}
+
+// IDTime tells when an id of our own making was made.
+func IDTime(id string) (time.Time, bool) {
+	s, ok := strings.CutPrefix(id, idPrefix)
+	if !ok || len(s) != idChars {
+		return time.Time{}, false
+	}
+	var hi, lo uint64
+	for i := range len(s) {
+		v := strings.IndexByte(alphabet, s[i])
+		if v < 0 {
+			return time.Time{}, false
+		}
+		hi = hi<<5 | lo>>59
+		lo = lo<<5 | uint64(v)
+	}
+	return time.UnixMilli(int64(hi >> 16)), true //nolint:gosec // 48 bits
+}
+
+// ValidID tells whether id can name a job: 1 to 64 letters, digits, - and _.
+func ValidID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,94 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/penstock-dev/penstock/shared/job"
+)
+
+// DeadLetter is a job out of attempts, with its input, until an operator decides.
+type DeadLetter struct {
+	Job       *job.Job   `json:"job"`
+	Reason    string     `json:"reason"`
+	Attempts  int        `json:"attempts"`
+	LastError *job.Error `json:"last_error,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+}
+
+// Bury stores a dead letter; a second one for the same job replaces the first.
+func (q *Queue) Bury(ctx context.Context, l *DeadLetter) error {
+	data, err := encodeFrame(l, l.Job.Input)
+	if err != nil {
+		return err
+	}
+	_, err = q.store(ctx, &nats.Msg{Subject: deadSubject(l.Job), Data: data}, nil)
+	return err
+}
+
+// Dead returns a job's dead letter; ErrNotFound when it has none.
+func (q *Queue) Dead(ctx context.Context, j *job.Job) (*DeadLetter, error) {
+	m, err := q.dead.GetLastMsgForSubject(ctx, deadSubject(j))
+	if err != nil {
+		return nil, readError(err)
+	}
+	l := new(DeadLetter)
+	body, err := decodeFrame(m.Data, l)
+	if err == nil && l.Job != nil {
+		l.Job.Input = body
+	}
+	return l, err
+}
+
+// Undelivered hears of jobs that were handed out so often that the broker gives up on them: no worker ever settled
+// one. handle returns nil when the job is dealt with; otherwise it comes again. It runs until ctx ends.
+func (q *Queue) Undelivered(ctx context.Context, handle func(context.Context, *job.Job, uint64) error) error {
+	c, err := q.advisory.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: "undertaker", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, MemoryStorage: true,
+	})
+	if err != nil {
+		return fmt.Errorf("queue: advisories: %w", err)
+	}
+	cc, err := c.Consume(func(m jetstream.Msg) {
+		if err := q.undelivered(ctx, m.Data(), handle); err != nil {
+			q.log.Error("undelivered job is not dealt with yet", "error", err)
+			_ = m.NakWithDelay(5 * time.Second)
+			return
+		}
+		_ = m.Ack() // unheard, the advisory comes again and finds nothing to do
+	}, jetstream.PullMaxMessages(16))
+	if err != nil {
+		return fmt.Errorf("queue: advisories: %w", err)
+	}
+	<-ctx.Done()
+	cc.Stop()
+	<-cc.Closed()
+	return nil
+}
+
+func (q *Queue) undelivered(ctx context.Context, advisory []byte, handle func(context.Context, *job.Job, uint64) error) error {
+	var a struct {
+		Seq uint64 `json:"stream_seq"`
+	}
+	if err := json.Unmarshal(advisory, &a); err != nil {
+		return fmt.Errorf("queue: advisory: %w", err)
+	}
+	m, err := q.jobs.GetMsg(ctx, a.Seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	if err != nil {
+		return readError(err)
+	}
+	j, err := decodeJob(m.Data)
+	if err != nil {
+		return errors.Join(err, q.Remove(ctx, a.Seq))
+	}
+	return handle(ctx, j, a.Seq)
+}

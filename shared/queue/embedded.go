@@ -1,0 +1,182 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// EmbeddedConfig says where the embedded broker listens and keeps its files.
+type EmbeddedConfig struct {
+	Addr    string // host:port; port 0 takes any free one
+	Dir     string // the file store
+	Durable bool   // sync every write to the disk before it is acknowledged
+}
+
+// Embedded is a NATS server inside this process, for one machine.
+type Embedded struct {
+	ns    *server.Server
+	creds Credentials
+}
+
+// Credentials is how another process on this machine reaches the embedded broker. The file is for its owner alone.
+type Credentials struct {
+	URL      string `json:"url"`
+	User     string `json:"user"`
+	Password string `json:"password"`
+}
+
+// maxPayload bounds one message: an inline input of 1 MiB with its head, and room.
+const maxPayload = 4 << 20
+
+const (
+	gatewayUser  = "gateway"
+	workerUser   = "worker"
+	startTimeout = 120 * time.Second // a store with millions of messages is read at the start
+)
+
+// StartEmbedded starts the broker and writes the worker's credentials to credentialsFile. Passwords are made anew at
+// each start unless the file holds one, so that a worker that outlives its gateway can come back.
+func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile string, log *slog.Logger) (*Embedded, error) {
+	host, port, err := splitAddr(cfg.Addr)
+	if err != nil {
+		return nil, err
+	}
+	if port > 0 {
+		if err := portFree(ctx, cfg.Addr); err != nil {
+			return nil, err
+		}
+	}
+	workerPassword := keptPassword(credentialsFile)
+	gatewayPassword := newPassword()
+	ns, err := server.NewServer(&server.Options{
+		ServerName: "penstock", Host: host, Port: port, JetStream: true, StoreDir: cfg.Dir,
+		SyncAlways: cfg.Durable, MaxPayload: maxPayload, NoSigs: true, DisableJetStreamBanner: true,
+		Users: []*server.User{
+			{Username: gatewayUser, Password: gatewayPassword},
+			{Username: workerUser, Password: workerPassword, Permissions: workerPermissions()},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("queue: embedded broker: %w", err)
+	}
+	ns.SetLoggerV2(natsLog{log}, false, false, false)
+	ns.Start()
+	if !ns.ReadyForConnections(startTimeout) {
+		ns.Shutdown()
+		return nil, fmt.Errorf("queue: embedded broker on %s is not ready after %v", cfg.Addr, startTimeout)
+	}
+	e := &Embedded{ns: ns, creds: Credentials{URL: "nats://" + ns.Addr().String(), User: workerUser, Password: workerPassword}}
+	if err := writeCredentials(credentialsFile, e.creds); err != nil {
+		e.Close()
+		return nil, err
+	}
+	e.creds.User, e.creds.Password = gatewayUser, gatewayPassword
+	return e, nil
+}
+
+// workerPermissions keeps a worker from reading what goes to a gateway's own inbox.
+func workerPermissions() *server.Permissions {
+	return &server.Permissions{Subscribe: &server.SubjectPermission{Deny: []string{replyRoot + ".>"}}}
+}
+
+// URL is where the broker listens.
+func (e *Embedded) URL() string { return e.creds.URL }
+
+// Close stops the broker and waits for its files to be closed.
+func (e *Embedded) Close() {
+	e.ns.Shutdown()
+	e.ns.WaitForShutdown()
+}
+
+// ReadCredentials reads what StartEmbedded wrote.
+func ReadCredentials(file string) (Credentials, error) {
+	var c Credentials
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, fmt.Errorf("queue: %s: %w", file, err)
+	}
+	return c, nil
+}
+
+func writeCredentials(file string, c Credentials) error {
+	b, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	tmp := file + ".tmp"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, file)
+}
+
+func keptPassword(file string) string {
+	c, err := ReadCredentials(file)
+	if err != nil || c.Password == "" {
+		return newPassword()
+	}
+	return c.Password
+}
+
+func newPassword() string {
+	b := make([]byte, 24)
+	_, _ = rand.Read(b) // never fails
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func splitAddr(addr string) (host string, port int, err error) {
+	h, p, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, fmt.Errorf("queue: broker address %q: %w", addr, err)
+	}
+	port, err = strconv.Atoi(p)
+	if err != nil {
+		return "", 0, fmt.Errorf("queue: broker address %q: %w", addr, err)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return h, port, nil
+}
+
+// portFree says so in a sentence when somebody else holds the port; the server itself only logs it.
+func portFree(ctx context.Context, addr string) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("queue: the broker cannot listen on %s (set PENSTOCK_NATS_ADDR to another address): %w", addr, err)
+	}
+	return l.Close()
+}
+
+// natsLog passes the server's own log on.
+type natsLog struct{ log *slog.Logger }
+
+func (l natsLog) Noticef(string, ...any) {}
+func (l natsLog) Debugf(string, ...any)  {}
+func (l natsLog) Tracef(string, ...any)  {}
+func (l natsLog) Warnf(format string, args ...any) {
+	l.log.Warn("nats", "detail", fmt.Sprintf(format, args...))
+}
+func (l natsLog) Errorf(format string, args ...any) {
+	l.log.Error("nats", "detail", fmt.Sprintf(format, args...))
+}
+func (l natsLog) Fatalf(format string, args ...any) {
+	l.log.Error("nats", "detail", fmt.Sprintf(format, args...))
+}

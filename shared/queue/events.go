@@ -1,0 +1,136 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/penstock-dev/penstock/shared/job"
+)
+
+// Append writes an event to a job's log on the condition that the event at sequence last is the newest there (0: that
+// there is none). ErrFenced tells that it was not. The event's Seq is set.
+func (q *Queue) Append(ctx context.Context, tenant, id string, e *job.Event, last uint64) error {
+	e.Prev = last
+	data, err := encodeFrame(e, e.Body)
+	if err != nil {
+		return err
+	}
+	m := &nats.Msg{
+		Subject: eventSubject(tenant, id), Data: data,
+		Header: nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(last, 10)}},
+	}
+	tries := 0
+	e.Seq, err = q.store(ctx, m, func(*nats.Msg) { tries++ })
+	if tries > 0 && errors.Is(err, ErrFenced) {
+		return q.ownWrite(ctx, tenant, id, e)
+	}
+	return err
+}
+
+// ownWrite tells a real fence from our own earlier try whose answer was lost: it compares the newest event with e.
+func (q *Queue) ownWrite(ctx context.Context, tenant, id string, e *job.Event) error {
+	newest, err := q.Last(ctx, tenant, id)
+	if err != nil {
+		return err
+	}
+	if newest.Kind == e.Kind && newest.Attempt == e.Attempt && newest.Worker == e.Worker && newest.At.Equal(e.At) {
+		e.Seq = newest.Seq
+		return nil
+	}
+	return ErrFenced
+}
+
+// Last returns the newest event of a job; ErrNotFound when it has none.
+func (q *Queue) Last(ctx context.Context, tenant, id string) (*job.Event, error) {
+	m, err := q.events.GetLastMsgForSubject(ctx, eventSubject(tenant, id))
+	if err != nil {
+		return nil, readError(err)
+	}
+	return decodeEvent(m.Data, m.Sequence)
+}
+
+// readBatch bounds how many events one request asks for.
+const readBatch = 256
+
+// Read returns a job's events after sequence after, oldest first, at most a few hundred; none is no error.
+func (q *Queue) Read(ctx context.Context, tenant, id string, after uint64) ([]*job.Event, error) {
+	req, err := json.Marshal(map[string]any{
+		"seq": after + 1, "next_by_subj": eventSubject(tenant, id), "batch": readBatch,
+	})
+	if err != nil {
+		return nil, err
+	}
+	inbox := q.nc.NewRespInbox()
+	sub, err := q.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, readError(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // the connection may be gone, and the subscription with it
+	if err := q.nc.PublishRequest("$JS.API.DIRECT.GET."+eventsStream, inbox, req); err != nil {
+		return nil, readError(err)
+	}
+	return collect(ctx, sub)
+}
+
+// collect reads the answers of a direct get until the message that ends them.
+func collect(ctx context.Context, sub *nats.Subscription) ([]*job.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var events []*job.Event
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, readError(err)
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+		case "204", "404":
+			return events, nil
+		default:
+			return nil, fmt.Errorf("queue: read: status %s %s", status, m.Header.Get("Description"))
+		}
+		seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("queue: read: %w", err)
+		}
+		e, err := decodeEvent(m.Data, seq)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+		if len(events) == readBatch {
+			return events, nil
+		}
+	}
+}
+
+// Logged lists the ids of a tenant's jobs that have events.
+func (q *Queue) Logged(ctx context.Context, tenant string) ([]string, error) {
+	return subjectsOf(ctx, q.events, "events."+tenant+".*")
+}
+
+// Watch calls wake whenever somebody writes to a job's log, until the returned function is called. It is a hint to
+// read: the write may have been fenced, and a reconnect wakes too. wake must not block.
+func (q *Queue) Watch(tenant, id string, wake func()) (stop func(), err error) {
+	sub, err := q.nc.Subscribe(eventSubject(tenant, id), func(*nats.Msg) { wake() })
+	if err != nil {
+		return nil, readError(err)
+	}
+	// The broker must know of the interest before the caller reads, or a write between the two goes unheard.
+	if err := q.nc.FlushTimeout(2 * time.Second); err != nil {
+		_ = sub.Unsubscribe()
+		return nil, readError(err)
+	}
+	unhook := q.hook(wake)
+	return func() {
+		unhook()
+		_ = sub.Unsubscribe() // the connection may be gone, and the subscription with it
+	}, nil
+}

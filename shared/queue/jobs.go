@@ -1,0 +1,114 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/penstock-dev/penstock/shared/job"
+)
+
+// Publish stores a job. When it returns nil the job is accepted and will end. While the broker is away it tries again
+// until ctx ends; a second try never stores a second copy. ErrFull and ErrUnavailable are its errors.
+func (q *Queue) Publish(ctx context.Context, j *job.Job) error {
+	data, err := encodeFrame(j, j.Input)
+	if err != nil {
+		return err
+	}
+	m := &nats.Msg{Subject: jobSubject(j, Express), Data: data}
+	_, err = q.store(ctx, m, func(m *nats.Msg) { m.Header = nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}} })
+	if errors.Is(err, ErrFenced) {
+		return nil // an earlier try, whose answer was lost, stored it
+	}
+	return err
+}
+
+// store publishes a message and waits for the broker's word, again and again while that may help. again prepares the
+// message for a further try.
+func (q *Queue) store(ctx context.Context, m *nats.Msg, again func(*nats.Msg)) (seq uint64, err error) {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		seq, err = q.storeOnce(ctx, m)
+		if err == nil || !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+			return seq, err
+		}
+		if pause(ctx, wait) != nil {
+			return 0, err
+		}
+		m = &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data} // the client marks a sent message as its own
+		if again != nil {
+			again(m)
+		}
+	}
+}
+
+func (q *Queue) storeOnce(ctx context.Context, m *nats.Msg) (uint64, error) {
+	f, err := q.js.PublishMsgAsync(m)
+	if err != nil {
+		return 0, storeError(err)
+	}
+	select {
+	case ack := <-f.Ok():
+		return ack.Sequence, nil
+	case err := <-f.Err():
+		return 0, storeError(err)
+	case <-ctx.Done():
+		return 0, errors.Join(ErrUnavailable, ctx.Err())
+	}
+}
+
+// Find returns a job that has not ended, and its message's sequence for Remove; ErrNotFound when there is none.
+func (q *Queue) Find(ctx context.Context, tenant, id string) (*job.Job, uint64, error) {
+	m, err := q.jobs.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(anyJobSubject(tenant, id)))
+	if err != nil {
+		return nil, 0, readError(err)
+	}
+	j, err := decodeJob(m.Data)
+	return j, m.Sequence, err
+}
+
+// Remove takes an ended job's message out of JOBS, so that no worker gets it any more.
+func (q *Queue) Remove(ctx context.Context, seq uint64) error {
+	err := q.jobs.DeleteMsg(ctx, seq)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !gone(err) {
+		return fmt.Errorf("queue: remove: %w", err)
+	}
+	return nil
+}
+
+// gone tells that a message was deleted before.
+func gone(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == jetstream.JSErrCodeMessageNotFound || api.ErrorCode == 10057 || api.Code == 404)
+}
+
+// Queued lists the ids of a tenant's jobs that have not ended.
+func (q *Queue) Queued(ctx context.Context, tenant string) ([]string, error) {
+	return subjectsOf(ctx, q.jobs, "jobs.*.*.*."+tenant+".*")
+}
+
+// subjectsOf returns the last token of every subject that a filter finds.
+func subjectsOf(ctx context.Context, s jetstream.Stream, filter string) ([]string, error) {
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, readError(err)
+	}
+	ids := make([]string, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		ids = append(ids, lastToken(subject))
+	}
+	return ids, nil
+}
+
+func readError(err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return ErrNotFound
+	case transient(err):
+		return errors.Join(ErrUnavailable, err)
+	}
+	return fmt.Errorf("queue: read: %w", err)
+}

@@ -1,0 +1,80 @@
+package queue
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/penstock-dev/penstock/shared/job"
+)
+
+// The streams and buckets. Nothing outside this file names one.
+const (
+	jobsStream     = "JOBS"
+	eventsStream   = "EVENTS"
+	deadStream     = "DEAD"
+	advisoryStream = "ADVISORIES"
+	workersBucket  = "WORKERS"
+)
+
+// LaneKind is the lane token of a job's subject.
+type LaneKind string
+
+// Express is shared by all tenants without a backlog; what a tenant has beyond its express bound goes to Backlog.
+const (
+	Express LaneKind = "x"
+	Backlog LaneKind = "b"
+)
+
+// Lane names one consumer of JOBS: what a worker can pull from.
+type Lane struct {
+	Model string
+	Class job.Class
+	Kind  LaneKind
+}
+
+// consumer is the durable's name. It must hold no dot, and one for each lane.
+func (l Lane) consumer() string {
+	return strings.ReplaceAll(token(l.Model), "%", "=") + "_" + string(l.Class) + "_" + string(l.Kind)
+}
+
+func (l Lane) filter() string {
+	return fmt.Sprintf("jobs.%s.%s.%s.>", token(l.Model), l.Class, l.Kind)
+}
+
+func jobSubject(j *job.Job, kind LaneKind) string {
+	return "jobs." + token(j.Model) + "." + string(j.Class) + "." + string(kind) + "." + j.Tenant + "." + j.ID
+}
+
+func anyJobSubject(tenant, id string) string        { return "jobs.*.*.*." + tenant + "." + id }
+func eventSubject(tenant, id string) string         { return "events." + tenant + "." + id }
+func deadSubject(j *job.Job) string                 { return "dead." + token(j.Model) + "." + j.Tenant + "." + j.ID }
+func cancelSubject(tenant, id string) string        { return "cancel." + tenant + "." + id }
+func lastToken(subject string) string               { return subject[strings.LastIndexByte(subject, '.')+1:] }
+func replySubject(prefix, tenant, id string) string { return prefix + "." + tenant + "." + id }
+
+// token makes any model name one subject token: letters, digits, - and _ stay, every other byte becomes %XX.
+func token(s string) string {
+	plain := true
+	for i := 0; i < len(s); i++ {
+		if !plainByte(s[i]) {
+			plain = false
+			break
+		}
+	}
+	if plain && s != "" {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if plainByte(s[i]) {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+		}
+	}
+	return b.String()
+}
+
+func plainByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+}

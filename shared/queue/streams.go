@@ -1,0 +1,142 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	deadRetention     = 30 * 24 * time.Hour
+	advisoryRetention = 24 * time.Hour
+	workerMemory      = 10 * time.Minute // how long a model whose workers died is still expected back
+	maxDeliver        = 100              // a backstop far above any job's attempts; the log counts those
+	maxAckPending     = 1 << 17          // of all workers together
+)
+
+// ensureStreams creates what is missing. It retries while the broker says no for a while, as a cluster electing its
+// leaders does, until ctx ends.
+func (q *Queue) ensureStreams(ctx context.Context) error {
+	for {
+		var err error
+		if q.opts.Join {
+			err = q.joinStreams(ctx)
+		} else {
+			err = q.makeStreams(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		if _, refused := errors.AsType[*jetstream.APIError](err); refused && !q.opts.Join && !temporary(err) {
+			return err
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return err
+		}
+	}
+}
+
+// temporary tells a cluster that is not ready from a configuration that cannot be.
+func temporary(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.Code == 503
+}
+
+func (q *Queue) joinStreams(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for name, into := range map[string]*jetstream.Stream{
+		jobsStream: &q.jobs, eventsStream: &q.events, deadStream: &q.dead, advisoryStream: &q.advisory,
+	} {
+		if *into, err = q.js.Stream(ctx, name); err != nil {
+			return fmt.Errorf("queue: stream %s: %w", name, err)
+		}
+	}
+	if q.workers, err = q.js.KeyValue(ctx, workersBucket); err != nil {
+		return fmt.Errorf("queue: bucket %s: %w", workersBucket, err)
+	}
+	return nil
+}
+
+func (q *Queue) makeStreams(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for _, s := range []struct {
+		into *jetstream.Stream
+		cfg  jetstream.StreamConfig
+	}{
+		{&q.jobs, jetstream.StreamConfig{
+			Name: jobsStream, Subjects: []string{"jobs.>"}, Retention: jetstream.WorkQueuePolicy,
+			Discard: jetstream.DiscardNew, MaxBytes: unbounded(q.opts.MaxBytes), AllowDirect: true,
+		}},
+		{&q.events, jetstream.StreamConfig{
+			Name: eventsStream, Subjects: []string{"events.>"}, MaxAge: q.opts.Retention, AllowDirect: true,
+		}},
+		{&q.dead, jetstream.StreamConfig{
+			Name: deadStream, Subjects: []string{"dead.>"}, MaxAge: deadRetention, AllowDirect: true,
+			MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
+		}},
+		{&q.advisory, jetstream.StreamConfig{
+			Name: advisoryStream, Subjects: []string{"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + jobsStream + ".>"},
+			MaxAge: advisoryRetention, Retention: jetstream.WorkQueuePolicy,
+		}},
+	} {
+		s.cfg.Storage, s.cfg.Replicas = jetstream.FileStorage, q.opts.Replicas
+		if *s.into, err = q.js.CreateOrUpdateStream(ctx, s.cfg); err != nil {
+			return fmt.Errorf("queue: stream %s: %w", s.cfg.Name, err)
+		}
+	}
+	q.workers, err = q.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: workersBucket, TTL: workerMemory, Replicas: q.opts.Replicas, Storage: jetstream.FileStorage,
+	})
+	if err != nil {
+		return fmt.Errorf("queue: bucket %s: %w", workersBucket, err)
+	}
+	return nil
+}
+
+// ensureConsumer makes the lane's consumer, or finds it. Its state is in memory, so that a restart of the broker
+// forgets it, and whoever pulls next makes it again. It returns when the consumer was made: a job stored before that
+// may have been delivered by its predecessor.
+func (q *Queue) ensureConsumer(ctx context.Context, lane Lane) (created time.Time, err error) {
+	c, err := q.jobs.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: lane.consumer(), FilterSubject: lane.filter(), AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: q.opts.AckWait, MaxDeliver: maxDeliver, MaxAckPending: maxAckPending, MemoryStorage: true,
+		MaxWaiting: 4096,
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("queue: consumer %s: %w", lane.consumer(), err)
+	}
+	return c.CachedInfo().Created, nil
+}
+
+func unbounded(n int64) int64 {
+	if n <= 0 {
+		return -1
+	}
+	return n
+}
+
+// pause waits for d or for ctx, whose error it returns.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+func redacted(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "the configured URL"
+	}
+	return u.Redacted()
+}
