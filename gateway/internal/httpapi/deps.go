@@ -1,0 +1,82 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/penstock-dev/penstock/gateway/internal/tenant"
+	"github.com/penstock-dev/penstock/shared/job"
+)
+
+// Deps are the parts of the gateway that the routes call. All are needed but Observe.
+type Deps struct {
+	Auth    Authenticator
+	Tokens  Tokens
+	Jobs    Jobs
+	Tenants Tenants
+	// Usage tells a tenant its own counters; what it returns is sent as JSON.
+	Usage func(ctx context.Context, p *tenant.Principal) (any, error)
+	// Workers lists the live workers.
+	Workers func(ctx context.Context) ([]job.Worker, error)
+	// Ready tells why requests can't be served; nil when they can.
+	Ready func(ctx context.Context) error
+
+	Log   *slog.Logger // for the operator
+	Audit *slog.Logger // one line a call
+	// Observe, when set, hears of every answered call. Route is a pattern of the route table, or "none".
+	Observe func(method, route string, status int, took time.Duration)
+}
+
+// Authenticator turns a bearer into who it speaks for.
+// Faults: unauthenticated, tenant_disabled, ip_not_allowed.
+type Authenticator interface {
+	Authenticate(ctx context.Context, bearer string, ip netip.Addr) (*tenant.Principal, error)
+}
+
+// Tokens issues, renews and ends tokens.
+type Tokens interface {
+	Issue(ctx context.Context, p *tenant.Principal, r tenant.TokenRequest) (tenant.TokenPair, error)
+	Refresh(ctx context.Context, refreshToken string) (tenant.TokenPair, error)
+	Revoke(ctx context.Context, p *tenant.Principal, token string) error
+	JWKS() []byte
+}
+
+// Jobs is the path of a job, from its submission to its end.
+type Jobs interface {
+	// Submit accepts a job and waits r.Wait for its end. ctx ends when the caller is gone.
+	// The submission's limits may be set beside an error.
+	Submit(ctx context.Context, p *tenant.Principal, r job.Request) (job.Submission, error)
+	// Get tells where a job stands. Faults: not_found, gone.
+	Get(ctx context.Context, tenantID, id string) (job.State, error)
+	// Wait returns when the job ended, or its latest state when ctx's deadline passes.
+	Wait(ctx context.Context, tenantID, id string) (job.State, error)
+	// Events opens the job's events after the given id.
+	Events(ctx context.Context, tenantID, id string, after int) (Stream, error)
+	// Cancel asks for a job's end. Fault: conflict, when it had ended.
+	Cancel(ctx context.Context, tenantID, id string) (job.State, error)
+	// List gives one page of a tenant's jobs, newest first.
+	List(ctx context.Context, tenantID string, f job.Filter) (job.Page, error)
+	// Models is what the fleet serves.
+	Models() []job.Model
+}
+
+// Stream gives a job's events in order. It is an alias, so that an implementation needs no import of this package.
+type Stream = interface {
+	// Next gives the next event, io.EOF after the last. A deadline of ctx that passes loses nothing.
+	Next(ctx context.Context) (job.Message, error)
+	Close()
+}
+
+// Tenants changes tenants and keys; tenant.Admin is one. Bodies are JSON that is strict already.
+type Tenants interface {
+	Create(ctx context.Context, body []byte) (tenant.Tenant, error)
+	Get(ctx context.Context, id string) (tenant.Tenant, error)
+	List(ctx context.Context, cursor string, limit int) (tenant.List[tenant.Tenant], error)
+	Update(ctx context.Context, id string, patch []byte) (tenant.Tenant, error)
+	Delete(ctx context.Context, id string) error
+	CreateKey(ctx context.Context, tenantID string, body []byte) (tenant.NewKey, error)
+	ListKeys(ctx context.Context, tenantID, cursor string, limit int) (tenant.List[tenant.Key], error)
+	DeleteKey(ctx context.Context, tenantID, id string) error
+}
