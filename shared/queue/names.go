@@ -34,7 +34,7 @@ type Lane struct {
 
 // consumer is the durable's name. It must hold no dot, and one for each lane.
 func (l Lane) consumer() string {
-	return strings.ReplaceAll(token(l.Model), "%", "=") + "_" + string(l.Class) + "_" + string(l.Kind)
+	return name(l.Model) + "_" + string(l.Class) + "_" + string(l.Kind)
 }
 
 func (l Lane) filter() string {
@@ -51,6 +51,9 @@ func deadSubject(j *job.Job) string                 { return "dead." + token(j.M
 func cancelSubject(tenant, id string) string        { return "cancel." + tenant + "." + id }
 func lastToken(subject string) string               { return subject[strings.LastIndexByte(subject, '.')+1:] }
 func replySubject(prefix, tenant, id string) string { return prefix + "." + tenant + "." + id }
+
+// name is token for consumers and keys, which take no %.
+func name(s string) string { return strings.ReplaceAll(token(s), "%", "=") }
 
 // token makes any model name one subject token: letters, digits, - and _ stay, every other byte becomes %XX.
 func token(s string) string {

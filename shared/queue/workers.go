@@ -17,7 +17,7 @@ func (q *Queue) Heartbeat(ctx context.Context, w job.Worker) error {
 	if err != nil {
 		return fmt.Errorf("queue: heartbeat: %w", err)
 	}
-	if _, err := q.workers.Put(ctx, token(w.ID), b); err != nil {
+	if _, err := q.workers.Put(ctx, name(w.ID), b); err != nil {
 		return fmt.Errorf("queue: heartbeat: %w", err)
 	}
 	return nil

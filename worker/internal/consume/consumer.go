@@ -1,0 +1,243 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
+	"github.com/penstock-dev/penstock/worker/internal/engine"
+)
+
+// Runner runs attempts on the models that this worker has loaded.
+type Runner interface {
+	// Run returns when the attempt has ended; cancelling ctx ends it early. emit takes the deltas of a streaming model.
+	Run(ctx context.Context, r engine.Request, emit func(delta []byte) error) (engine.Result, error)
+	// Offers lists the models, with their slots.
+	Offers() []job.Offer
+}
+
+// Config is how this worker consumes. Zero values take the defaults named.
+type Config struct {
+	WorkerID    string
+	Timeout     time.Duration // of an attempt whose job names none; 10 min
+	RetryDelay  time.Duration // before the second attempt, doubled for each further one; 200 ms
+	MaxDelay    time.Duration // bound of that; 30 s
+	ShowRunning time.Duration // an attempt older than this is told in the log as started; 100 ms
+	Grace       time.Duration // how long running jobs may finish at a shutdown; 20 s
+}
+
+func (c Config) withDefaults() Config {
+	c.Timeout = orDefault(c.Timeout, 10*time.Minute)
+	c.RetryDelay = orDefault(c.RetryDelay, 200*time.Millisecond)
+	c.MaxDelay = orDefault(c.MaxDelay, 30*time.Second)
+	c.ShowRunning = orDefault(c.ShowRunning, 100*time.Millisecond)
+	c.Grace = orDefault(c.Grace, 20*time.Second)
+	return c
+}
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return d
+}
+
+// Consumer is the worker's side of the queue.
+type Consumer struct {
+	cfg     Config
+	queue   *queue.Queue
+	runner  Runner
+	log     *slog.Logger
+	metrics *metrics
+
+	models map[string]*intake // by model; fixed after New
+
+	mu   sync.Mutex
+	held map[string]*held // guarded by mu: deliveries in hand, by tenant and job
+
+	running sync.WaitGroup // one for each delivery in hand
+}
+
+// New prepares a consumer of the runner's models.
+func New(cfg Config, q *queue.Queue, r Runner, reg prometheus.Registerer, log *slog.Logger) *Consumer {
+	c := &Consumer{
+		cfg: cfg.withDefaults(), queue: q, runner: r, log: log,
+		metrics: newMetrics(reg), models: map[string]*intake{}, held: map[string]*held{},
+	}
+	for _, o := range r.Offers() {
+		if o.Error == "" && o.Slots > 0 {
+			c.models[o.Name] = newIntake(o.Name, o.Slots)
+		}
+	}
+	return c
+}
+
+// Run consumes until ctx ends, then drains: nothing more is asked for, what runs may finish within the grace, and what
+// has not by then is given back. It returns when no delivery is in hand.
+func (c *Consumer) Run(ctx context.Context) error {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	unhear, err := c.queue.OnCancel(c.canceled)
+	if err != nil {
+		return err
+	}
+	defer unhear()
+	leases := make(chan struct{})
+	go func() {
+		defer close(leases)
+		c.keepLeases(work)
+	}()
+	defer func() {
+		stopWork()
+		<-leases
+	}()
+	for _, in := range c.models {
+		if err := c.open(ctx, work, in); err != nil {
+			c.closeAll(in)
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		}
+	}
+	<-ctx.Done()
+	c.drain(stopWork)
+	return nil
+}
+
+// open starts pulling a model's lanes.
+func (c *Consumer) open(ctx, work context.Context, in *intake) error {
+	for _, class := range job.Classes() {
+		lane := queue.Lane{Model: in.model, Class: class, Kind: queue.Express}
+		i := len(in.lanes)
+		p, err := c.queue.Pull(ctx, lane,
+			func(d *queue.Delivery) { c.take(work, in, i, d) },
+			in.refill)
+		if err != nil {
+			return err
+		}
+		in.add(p)
+	}
+	in.refill()
+	return nil
+}
+
+func (c *Consumer) closeAll(in *intake) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	in.stop(ctx)
+}
+
+func (c *Consumer) drain(stopWork context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	for _, in := range c.models {
+		in.stop(ctx)
+	}
+	idle := make(chan struct{})
+	go func() {
+		c.running.Wait()
+		close(idle)
+	}()
+	grace := time.NewTimer(c.cfg.Grace)
+	defer grace.Stop()
+	select {
+	case <-idle:
+		return
+	case <-grace.C:
+	}
+	c.log.Warn("grace is over: giving jobs back", "jobs", c.InHand())
+	stopWork() // each attempt ends as released
+	<-idle
+}
+
+// InHand is how many deliveries this worker holds.
+func (c *Consumer) InHand() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.held)
+}
+
+// Free is how many more jobs of a model this worker could take.
+func (c *Consumer) Free(model string) int {
+	if in := c.models[model]; in != nil {
+		return in.free()
+	}
+	return 0
+}
+
+// take runs on the client's goroutine: it registers the delivery and lets a goroutine of its own run it.
+func (c *Consumer) take(work context.Context, in *intake, lane int, d *queue.Delivery) {
+	key := d.Job.Tenant + "." + d.Job.ID
+	c.mu.Lock()
+	if h := c.held[key]; h != nil {
+		// The broker forgot that we have it, in a restart. We go on, under the new delivery.
+		h.d.Adopt(d)
+		c.mu.Unlock()
+		in.refill()
+		return
+	}
+	ctx, cancel := context.WithCancelCause(work)
+	h := newHeld(c.queue, d, cancel, c.cfg.WorkerID)
+	c.held[key] = h
+	c.mu.Unlock()
+	in.taken(lane, d.Waiting)
+	c.running.Add(1)
+	go func() {
+		defer c.running.Done()
+		defer cancel(nil)
+		c.process(ctx, in, h)
+		c.mu.Lock()
+		delete(c.held, key)
+		c.mu.Unlock()
+	}()
+}
+
+// canceled stops the attempt of a job whose end somebody else has written.
+func (c *Consumer) canceled(tenant, id string) {
+	c.mu.Lock()
+	h := c.held[tenant+"."+id]
+	c.mu.Unlock()
+	if h != nil {
+		h.cancel(errCanceled)
+	}
+}
+
+// keepLeases renews what is in hand, and tells the log of attempts that have been running for a while.
+func (c *Consumer) keepLeases(ctx context.Context) {
+	tick := time.NewTicker(c.cfg.ShowRunning / 2)
+	defer tick.Stop()
+	renewed := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		renew := now.Sub(renewed) >= c.queue.AckWait()/3
+		if renew {
+			renewed = now
+		}
+		c.mu.Lock()
+		for _, h := range c.held {
+			if renew {
+				_ = h.d.Renew() // a lost connection renews nothing, and ends the lease as it should
+			}
+			if h.showable(now, c.cfg.ShowRunning) {
+				c.running.Add(1)
+				go func() {
+					defer c.running.Done()
+					h.show(ctx)
+				}()
+			}
+		}
+		c.mu.Unlock()
+	}
+}

@@ -1,0 +1,137 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
+)
+
+// held is a delivery in hand and this attempt's place in the job's log.
+type held struct {
+	queue  *queue.Queue
+	d      *queue.Delivery
+	cancel context.CancelCauseFunc
+	worker string
+
+	mu        sync.Mutex
+	last      uint64    // guarded by mu: sequence of the newest event, the condition of the next
+	attempt   int       // guarded by mu
+	version   string    // guarded by mu
+	startedAt time.Time // guarded by mu; zero until the attempt runs
+	shown     bool      // guarded by mu: the log tells that the attempt started
+	closed    bool      // guarded by mu: the attempt has been settled
+	streamed  bool      // guarded by mu: deltas went out
+}
+
+func newHeld(q *queue.Queue, d *queue.Delivery, cancel context.CancelCauseFunc, worker string) *held {
+	return &held{queue: q, d: d, cancel: cancel, worker: worker}
+}
+
+// errEnded says that the log holds the job's end already: nothing is left to do but to ack.
+var errEnded = errors.New("consume: the job has ended")
+
+// begin decides which attempt this is. A fresh delivery is the first. Any other asks the log: a quick attempt that
+// died left no trace there, so a job without one is on its second.
+func (h *held) begin(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.attempt = 1
+	if h.d.Fresh {
+		return nil
+	}
+	last, err := h.queue.Last(ctx, h.d.Job.Tenant, h.d.Job.ID)
+	if errors.Is(err, queue.ErrNotFound) {
+		if h.d.Count > 1 {
+			h.attempt = 2
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h.last = last.Seq
+	switch last.Kind {
+	case job.End:
+		return errEnded
+	case job.Released:
+		h.attempt = max(1, last.Attempt)
+	case job.Started, job.Output, job.Retrying:
+		h.attempt = last.Attempt + 1
+	}
+	return nil
+}
+
+// number is the attempt's.
+func (h *held) number() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.attempt
+}
+
+// start marks the attempt as running. It is told in the log at once when the caller reads along or an earlier attempt
+// is there to be told from; a quick first one is told by its end alone.
+func (h *held) start(ctx context.Context, version string, now time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.version, h.startedAt = version, now.UTC().Truncate(time.Microsecond)
+	if h.attempt == 1 && !h.d.Job.Stream {
+		return nil
+	}
+	return h.tellStarted(ctx)
+}
+
+// tellStarted is called with mu held.
+func (h *held) tellStarted(ctx context.Context) error {
+	err := h.append(ctx, &job.Event{Kind: job.Started, Attempt: h.attempt, At: h.startedAt, Worker: h.worker, Version: h.version})
+	h.shown = err == nil
+	return err
+}
+
+// append is called with mu held.
+func (h *held) append(ctx context.Context, e *job.Event) error {
+	if err := h.queue.Append(ctx, h.d.Job.Tenant, h.d.Job.ID, e, h.last); err != nil {
+		return err
+	}
+	h.last = e.Seq
+	if h.d.Job.Stream || e.Kind == job.End {
+		_ = h.queue.Notify(h.d.Job.Reply, e) // the log holds it; who missed it reads there
+	}
+	return nil
+}
+
+// showable tells whether the attempt has been running unseen for a while.
+func (h *held) showable(now time.Time, after time.Duration) bool {
+	if !h.mu.TryLock() {
+		return false // it is writing just now
+	}
+	defer h.mu.Unlock()
+	return !h.shown && !h.closed && !h.startedAt.IsZero() && now.Sub(h.startedAt) >= after
+}
+
+// show tells the log that the attempt runs. A fence means that it should not: the job has ended, or another runs it.
+func (h *held) show(ctx context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.shown || h.closed {
+		return
+	}
+	if err := h.tellStarted(ctx); errors.Is(err, queue.ErrFenced) {
+		h.cancel(errFenced)
+	}
+}
+
+// emit writes one delta of a streaming model.
+func (h *held) emit(ctx context.Context, delta []byte) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.streamed = true
+	err := h.append(ctx, &job.Event{Kind: job.Output, Attempt: h.attempt, At: time.Now().UTC().Truncate(time.Microsecond), Body: delta})
+	if errors.Is(err, queue.ErrFenced) {
+		h.cancel(errFenced)
+	}
+	return err
+}

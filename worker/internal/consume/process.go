@@ -1,0 +1,112 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/worker/internal/engine"
+)
+
+var (
+	errCanceled = errors.New("consume: the job was canceled")
+	errFenced   = errors.New("consume: another attempt owns the job")
+	errTimeout  = errors.New("consume: the attempt took too long")
+)
+
+// process takes one delivery from hand-over to settlement.
+func (c *Consumer) process(ctx context.Context, in *intake, h *held) {
+	freed := false
+	free := func() {
+		if !freed {
+			freed = true
+			in.release()
+		}
+	}
+	defer free()
+	queued := time.Since(h.d.Job.CreatedAt)
+	o := c.prepare(ctx, h)
+	if o.kind == undecided {
+		o = c.attempt(ctx, h)
+	}
+	free() // the slot is free before the end is stored: the next job may come while this one is settled
+	o.queued = queued
+	c.settle(h, o)
+}
+
+// prepare settles what needs no run: a job that has ended, is out of attempts, or waited too long.
+func (c *Consumer) prepare(ctx context.Context, h *held) outcome {
+	j := h.d.Job
+	err := h.begin(ctx)
+	switch {
+	case errors.Is(err, errEnded):
+		return outcome{kind: ended}
+	case err != nil && ctx.Err() != nil:
+		return outcome{kind: release}
+	case err != nil:
+		return outcome{kind: later, err: err}
+	}
+	if n := h.number(); n > j.MaxAttempts {
+		h.mu.Lock()
+		h.attempt = j.MaxAttempts
+		h.mu.Unlock()
+		return outcome{kind: exhausted, err: fault.New(fault.Internal, "the worker died while it ran the job")}
+	}
+	if at := j.ExpiresAt(); !at.IsZero() && time.Now().After(at) {
+		return outcome{kind: expire}
+	}
+	return outcome{}
+}
+
+// attempt runs the job on its model.
+func (c *Consumer) attempt(ctx context.Context, h *held) outcome {
+	j := h.d.Job
+	err := h.start(ctx, j.Version, time.Now())
+	if err != nil {
+		return c.failed(ctx, h, err)
+	}
+	bound := c.cfg.Timeout
+	if j.Timeout > 0 {
+		bound = job.Seconds(j.Timeout)
+	}
+	run, stop := context.WithTimeoutCause(ctx, bound, errTimeout)
+	defer stop()
+	res, err := c.runner.Run(run, engine.Request{
+		JobID: j.ID, Model: j.Model, Version: j.Version, Attempt: h.number(), Input: j.Input, Stream: j.Stream,
+	}, func(delta []byte) error { return h.emit(run, delta) })
+	if err != nil {
+		return c.failed(run, h, err)
+	}
+	return outcome{kind: complete, result: res}
+}
+
+// failed turns an error into the job's fate.
+func (c *Consumer) failed(ctx context.Context, h *held, err error) outcome {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, errCanceled):
+		return outcome{kind: ended}
+	case errors.Is(cause, errFenced):
+		return outcome{kind: lost}
+	case errors.Is(cause, errTimeout):
+		return outcome{kind: reject, err: fault.Wrap(fault.DeadlineExceeded, err, "the job ran longer than its timeout")}
+	case cause != nil:
+		return outcome{kind: release}
+	case !retryable(err):
+		return outcome{kind: reject, err: err}
+	case h.number() >= h.d.Job.MaxAttempts:
+		return outcome{kind: exhausted, err: err}
+	}
+	return outcome{kind: retry, err: err, delay: c.backoff(h.number())}
+}
+
+// retryable tells our own troubles from the caller's.
+func retryable(err error) bool {
+	switch fault.CodeOf(err) {
+	case fault.Internal, fault.Overloaded, fault.NoWorkers:
+		return true
+	}
+	return false
+}
