@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -75,7 +76,7 @@ func (r *runner) announce(at address, took time.Duration) {
 		fmt.Fprintf(out, firstCall, quote(relative(c.CAFile)), c.URL, quote(path))
 		out.WriteString("\n")
 	}
-	fmt.Fprint(r.out, out.String())
+	_, _ = io.WriteString(r.out, out.String())
 }
 
 // quote makes a word of s for a POSIX shell, unchanged where nothing in it is special.

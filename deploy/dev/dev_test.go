@@ -58,7 +58,7 @@ func fakeProcess(root, name string) int {
 		return 2
 	}
 	<-term
-	fmt.Fprintln(os.Stdout, name+" stopped")
+	_, _ = fmt.Fprintln(os.Stdout, name+" stopped")
 	return 0
 }
 

@@ -21,10 +21,10 @@ const (
 )
 
 // errChildFailed ends the runner in silence: the child has told why on its own.
-var errChildFailed = errors.New("a process ended before it was ready") //nolint:gochecknoglobals // a sentinel
+var errChildFailed = errors.New("a process ended before it was ready")
 
 // errStopped means that the operator asked to stop before everything had started.
-var errStopped = errors.New("stopped") //nolint:gochecknoglobals // a sentinel
+var errStopped = errors.New("stopped")
 
 // runner holds the two processes. Its fields belong to the goroutine that calls run.
 type runner struct {
@@ -193,5 +193,5 @@ func (r *runner) stopAll() {
 }
 
 func (r *runner) say(format string, args ...any) {
-	fmt.Fprintf(r.err, "dev: "+format+"\n", args...)
+	_, _ = fmt.Fprintf(r.err, "dev: "+format+"\n", args...)
 }

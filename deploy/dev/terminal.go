@@ -13,7 +13,7 @@ import (
 // that had the terminal, would otherwise die of it and call the run failed. The returned function gives the terminal
 // back. Without a terminal on tty, or where make is not in the foreground, it does nothing.
 func takeTerminal(tty *os.File) func() {
-	fd := int(tty.Fd()) //nolint:gosec // a file descriptor fits
+	fd := int(tty.Fd())
 	before, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
 	if err != nil || before != unix.Getpgrp() {
 		return func() {}

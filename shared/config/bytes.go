@@ -10,10 +10,10 @@ import (
 // Bytes is a size in bytes, written as a number ("1048576") or with a binary unit ("64KiB", "1MiB", "2GiB").
 type Bytes int64
 
-// textFault is what a text form of this package says about a value that does not fit.
-type textFault struct{ problem string }
+// textError is what a text form of this package says about a value that does not fit.
+type textError struct{ problem string }
 
-func (e *textFault) Error() string { return e.problem }
+func (e *textError) Error() string { return e.problem }
 
 var units = [...]string{"B", "KiB", "MiB", "GiB", "TiB"} //nolint:gochecknoglobals // a constant table
 
@@ -29,7 +29,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || scale == len(units) || n < 0 || n > math.MaxInt64>>(10*scale) {
-		return &textFault{`is not a size like "65536", "64KiB" or "1MiB"`}
+		return &textError{`is not a size like "65536", "64KiB" or "1MiB"`}
 	}
 	*b = Bytes(n << (10 * scale))
 	return nil

@@ -129,7 +129,7 @@ func misfit(t reflect.Type, value string, cause error) string {
 		if err := u.UnmarshalText([]byte(value)); err != nil {
 			cause = err
 		}
-		if own, ok := errors.AsType[*textFault](cause); ok {
+		if own, ok := errors.AsType[*textError](cause); ok {
 			return own.problem
 		}
 		return "does not fit: " + cause.Error()

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // its handlers are mounted only where Profiles asks for them
+	"net/http/pprof" // mounted only where Profiles asks for it
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
