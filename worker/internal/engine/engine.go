@@ -17,6 +17,7 @@ type Request struct {
 // Result is the answer to a request.
 type Result struct {
 	Output       []byte // JSON
+	Version      string // the version of the model that ran; the runner sets it
 	BatchSize    int    // units that shared the run
 	InputTokens  int
 	OutputTokens int
@@ -40,7 +41,8 @@ type Unary interface {
 	// Prepare validates and tokenizes, outside the batch. Errors are faults; invalid_input means it is the caller's.
 	Prepare(ctx context.Context, r Request) (Unit, error)
 	// RunBatch runs units of one key and returns one outcome a unit, in order. An error is the whole batch's: the
-	// runner then tries each unit alone, so that one bad input fails alone. Cancelling ctx ends the run itself.
+	// runner then tries each unit alone, so that one bad input fails alone. Cancelling ctx ends the run itself. As many
+	// calls may be under way at once as the engine was made with instances.
 	RunBatch(ctx context.Context, units []Unit) ([]Outcome, error)
 	// Close frees what the engine holds. No call may be under way.
 	Close() error
@@ -58,8 +60,8 @@ type Event struct {
 	Err    error  // when Done
 }
 
-// Generator is an engine that answers step by step. Admit and Cancel may be called while a Step runs; only one Step
-// runs at a time.
+// Generator is an engine that answers step by step. Admit and Cancel may be called while a Step runs, and return at
+// once; only one Step runs at a time. A method Slots() int, where it has one, says how many sequences fit.
 type Generator interface {
 	// Admit takes a request in, or returns ErrBusy while there is no room.
 	Admit(ctx context.Context, r Request) (SeqID, error)

@@ -1,0 +1,113 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// OldestVersion is the oldest ONNX Runtime that has the interface we are built for.
+const OldestVersion = "1.24"
+
+// remedy ends every sentence about a library that is missing or unfit.
+const remedy = "run `make onnxruntime`, or name a library in PENSTOCK_ONNXRUNTIME"
+
+// Runtime is ONNX Runtime itself, once a process.
+type Runtime struct {
+	path     string
+	sessions atomic.Int64 // open sessions
+}
+
+// Locate finds the library: explicit is a file or a folder that holds one, and where it is empty dataDir/onnxruntime
+// is looked through. The error says which files were looked for.
+func Locate(explicit, dataDir string) (string, error) {
+	place := explicit
+	if place == "" {
+		place = filepath.Join(dataDir, "onnxruntime")
+	}
+	st, err := os.Stat(place)
+	if err == nil && !st.IsDir() {
+		return place, nil
+	}
+	if err == nil {
+		for _, pattern := range libraryPatterns() {
+			found, _ := filepath.Glob(filepath.Join(place, pattern)) // the only error is a bad pattern
+			if len(found) > 0 {
+				slices.Sort(found)
+				return found[len(found)-1], nil
+			}
+		}
+		place = filepath.Join(place, libraryPatterns()[0])
+	} else if explicit == "" {
+		place = filepath.Join(place, libraryPatterns()[0])
+	}
+	return "", fmt.Errorf("ONNX Runtime: no library found; looked for %s; %s", place, remedy)
+}
+
+// libraryPatterns are the names that the library goes by on this system, the likeliest first.
+func libraryPatterns() []string {
+	switch runtime.GOOS {
+	case "darwin":
+		return []string{"libonnxruntime*.dylib", "lib/libonnxruntime*.dylib"}
+	case "windows":
+		return []string{"onnxruntime.dll", "lib/onnxruntime.dll"}
+	}
+	return []string{"libonnxruntime.so*", "lib/libonnxruntime.so*"}
+}
+
+// Open loads the library at path and starts the runtime. One may be open at a time in a process.
+func Open(path string) (*Runtime, error) {
+	if ort.IsInitialized() {
+		return nil, errors.New("ONNX Runtime: already open in this process")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("ONNX Runtime: the library can't be read; looked for %s; %s: %w", path, remedy, err)
+	}
+	abs, err := filepath.Abs(path) // a bare name would be searched for in the system's folders
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime: %w", err)
+	}
+	ort.SetSharedLibraryPath(abs)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+		return nil, fmt.Errorf("ONNX Runtime: %s; looked for %s; %s: %w", reason(err), path, remedy, err)
+	}
+	return &Runtime{path: abs}, nil
+}
+
+// reason turns what the binding says into what it means.
+func reason(err error) string {
+	s := err.Error()
+	switch {
+	case strings.Contains(s, "setting ORT API base"):
+		return "the library is older than " + OldestVersion
+	case strings.Contains(s, "OrtGetApiBase"):
+		return "the file is a library, but not ONNX Runtime"
+	case strings.Contains(s, "loading ONNX shared library"):
+		return "the file is no library that this machine can load"
+	}
+	return "it did not start"
+}
+
+// Path is where the library was loaded from.
+func (r *Runtime) Path() string { return r.path }
+
+// Version is the library's own version, "1.27.0".
+func (r *Runtime) Version() string { return ort.GetVersion() }
+
+// Close stops the runtime and unloads the library. Sessions still open are an error, and then nothing is closed.
+func (r *Runtime) Close() error {
+	if n := r.sessions.Load(); n != 0 {
+		return fmt.Errorf("ONNX Runtime: %d sessions are still open", n)
+	}
+	if err := ort.DestroyEnvironment(); err != nil {
+		return fmt.Errorf("ONNX Runtime: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,330 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/worker/internal/batch"
+	"github.com/penstock-dev/penstock/worker/internal/engine"
+)
+
+// defaultMaxSize is how many requests share a run where the manifest does not say.
+const defaultMaxSize = 8
+
+// unary batches requests for an engine.Unary. Each instance is one goroutine that takes the next batch when it is free.
+type unary struct {
+	engine    engine.Unary
+	build     Build
+	log       *slog.Logger
+	metrics   *modelMetrics
+	meter     *meter
+	instances sync.WaitGroup
+
+	quit chan struct{} // closed by stop
+	wake chan struct{} // a token for each instance that may find something new
+
+	mu      sync.Mutex
+	batcher *batch.Batcher[*call]
+	running map[*group]struct{} // what the instances run now
+	closed  bool
+}
+
+// call is one request between Prepare and its outcome.
+type call struct {
+	unit  engine.Unit
+	done  chan engine.Outcome // takes one without waiting
+	group *group              // what runs it; nil while it waits; guarded by unary.mu
+	gone  bool                // its caller has left; guarded by unary.mu
+}
+
+// group is the calls of one run.
+type group struct {
+	live   int // calls whose callers still wait; guarded by unary.mu
+	cancel context.CancelFunc
+}
+
+func newUnary(e engine.Unary, b Build, log *slog.Logger, mm *modelMetrics, m *meter) *unary {
+	size := b.Manifest.Batch.MaxSize
+	if size <= 0 {
+		size = defaultMaxSize
+	}
+	u := &unary{
+		engine: e, build: b, log: log, metrics: mm, meter: m,
+		quit: make(chan struct{}), wake: make(chan struct{}, b.Instances),
+		batcher: batch.New[*call](batch.Config{
+			MaxSize: size, MaxDelay: b.Manifest.Batch.MaxDelay, MaxTokens: b.Manifest.Batch.MaxTokens,
+		}),
+		running: map[*group]struct{}{},
+	}
+	for range b.Instances {
+		u.instances.Go(u.instance)
+	}
+	return u
+}
+
+func (u *unary) slots() int {
+	if n := u.build.Manifest.Slots; n > 0 {
+		return n
+	}
+	size := u.build.Manifest.Batch.MaxSize
+	if size <= 0 {
+		size = defaultMaxSize
+	}
+	return 2 * u.build.Instances * size
+}
+
+func (u *unary) run(ctx context.Context, r engine.Request, _ func([]byte) error) (engine.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return engine.Result{}, err
+	}
+	unit, err := u.prepare(ctx, r)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	c := &call{unit: unit, done: make(chan engine.Outcome, 1)}
+	if err := u.enqueue(c); err != nil {
+		return engine.Result{}, err
+	}
+	select {
+	case o := <-c.done:
+		return o.Result, o.Err
+	case <-ctx.Done():
+		u.leave(c)
+		return engine.Result{}, ctx.Err()
+	}
+}
+
+func (u *unary) prepare(ctx context.Context, r engine.Request) (unit engine.Unit, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = recovered(u.log, u.metrics, r.Model, p, debug.Stack())
+		}
+	}()
+	return u.engine.Prepare(ctx, r)
+}
+
+func (u *unary) enqueue(c *call) error {
+	u.mu.Lock()
+	if u.closed {
+		u.mu.Unlock()
+		return stopping()
+	}
+	u.batcher.Add(c, c.unit.Key(), c.unit.Cost(), time.Now())
+	u.mu.Unlock()
+	u.wakeOne()
+	return nil
+}
+
+// wakeOne lets an instance look again. When the channel is full, as many are about to look as there are.
+func (u *unary) wakeOne() {
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
+
+// leave takes a call out whose caller has gone. The last one to leave a run ends it, and waits until it has ended, as
+// its slot is not free before.
+func (u *unary) leave(c *call) {
+	u.mu.Lock()
+	if u.batcher.Remove(c) {
+		u.mu.Unlock()
+		return
+	}
+	c.gone = true
+	g := c.group
+	last := false
+	if g != nil {
+		g.live--
+		last = g.live == 0
+	}
+	u.mu.Unlock()
+	if last {
+		g.cancel()
+		<-c.done
+	}
+}
+
+// instance runs batches until the loop is stopped.
+func (u *unary) instance() {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		calls, ctx, g := u.next(timer)
+		if g == nil {
+			return
+		}
+		u.runGroup(ctx, g, calls)
+	}
+}
+
+// next waits for a batch that is due. A nil group means that the loop was stopped.
+func (u *unary) next(timer *time.Timer) ([]*call, context.Context, *group) {
+	for {
+		u.mu.Lock()
+		if u.closed {
+			u.mu.Unlock()
+			return nil, nil, nil
+		}
+		now := time.Now()
+		if b, ok := u.batcher.Next(now, len(u.running) == 0); ok {
+			ctx, g := u.start(b.Items)
+			more := u.batcher.Len() > 0
+			u.mu.Unlock()
+			if more {
+				u.wakeOne()
+			}
+			u.observe(&b, now)
+			return b.Items, ctx, g
+		}
+		var fire <-chan time.Time
+		if d, ok := u.batcher.UntilNext(now); ok {
+			timer.Reset(d)
+			fire = timer.C
+		}
+		u.mu.Unlock()
+		select {
+		case <-u.wake:
+		case <-fire:
+		case <-u.quit:
+		}
+		timer.Stop()
+	}
+}
+
+func (u *unary) observe(b *batch.Batch[*call], now time.Time) {
+	u.metrics.batchSize(b.Reason).Observe(float64(len(b.Items)))
+	for _, since := range b.Since {
+		u.metrics.wait.Observe(now.Sub(since).Seconds())
+	}
+}
+
+// start makes a group of calls. The caller holds mu.
+func (u *unary) start(calls []*call) (context.Context, *group) {
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &group{cancel: cancel}
+	for _, c := range calls {
+		c.group = g
+		if !c.gone {
+			g.live++
+		}
+	}
+	u.running[g] = struct{}{}
+	return ctx, g
+}
+
+// end takes a group off the running ones.
+func (u *unary) end(g *group) {
+	g.cancel()
+	u.mu.Lock()
+	delete(u.running, g)
+	u.mu.Unlock()
+}
+
+// runGroup runs a batch and hands out its outcomes; a batch that fails as a whole is run again one by one.
+func (u *unary) runGroup(ctx context.Context, g *group, calls []*call) {
+	outcomes, err := u.runBatch(ctx, calls)
+	u.end(g)
+	switch {
+	case err == nil:
+		for i, c := range calls {
+			c.done <- outcomes[i]
+		}
+	case len(calls) == 1 || ctx.Err() != nil && u.stopped():
+		for _, c := range calls {
+			c.done <- engine.Outcome{Err: u.final(err)}
+		}
+	default:
+		u.log.Warn("a batch failed; its requests run again one by one",
+			"model", u.build.Manifest.Name, "batch_size", len(calls), "error", err.Error())
+		for _, c := range calls {
+			u.runAlone(c)
+		}
+	}
+}
+
+// runAlone runs one call of a batch that failed.
+func (u *unary) runAlone(c *call) {
+	u.mu.Lock()
+	if c.gone || u.closed {
+		u.mu.Unlock()
+		c.done <- engine.Outcome{Err: stopping()}
+		return
+	}
+	ctx, g := u.start([]*call{c})
+	u.mu.Unlock()
+	outcomes, err := u.runBatch(ctx, []*call{c})
+	u.end(g)
+	if err != nil {
+		c.done <- engine.Outcome{Err: u.final(err)}
+		return
+	}
+	c.done <- outcomes[0]
+}
+
+// final makes a batch's error one request's: a run that a stopping worker ended is none of the model's fault.
+func (u *unary) final(err error) error {
+	if errors.Is(err, context.Canceled) && u.stopped() {
+		return stopping()
+	}
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		return err
+	}
+	return fault.Wrap(fault.Internal, err, "the model failed on this input")
+}
+
+func (u *unary) runBatch(ctx context.Context, calls []*call) (outcomes []engine.Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = recovered(u.log, u.metrics, u.build.Manifest.Name, p, debug.Stack())
+		}
+	}()
+	units := make([]engine.Unit, len(calls))
+	for i, c := range calls {
+		units[i] = c.unit
+	}
+	begin := time.Now()
+	outcomes, err = u.engine.RunBatch(ctx, units)
+	u.metrics.run.Observe(time.Since(begin).Seconds())
+	if err == nil && len(outcomes) != len(calls) {
+		err = fault.New(fault.Internal, "the model failed on this input")
+		u.log.Error("an engine gave back another number of outcomes than units",
+			"model", u.build.Manifest.Name, "detail", fmt.Sprintf("%d for %d", len(outcomes), len(calls)))
+	}
+	return outcomes, err
+}
+
+func (u *unary) stopped() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.closed
+}
+
+func (u *unary) stop() {
+	u.mu.Lock()
+	u.closed = true
+	for g := range u.running {
+		g.cancel()
+	}
+	for {
+		b, ok := u.batcher.Next(time.Now(), true)
+		if !ok {
+			break
+		}
+		for _, c := range b.Items {
+			c.done <- engine.Outcome{Err: stopping()}
+		}
+	}
+	u.mu.Unlock()
+	close(u.quit)
+	u.instances.Wait()
+}
+
+func (u *unary) close() error { return u.engine.Close() }

@@ -1,0 +1,189 @@
+package text
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The files that a tokenizer is loaded from.
+const (
+	TokenizerFile = "tokenizer.json"
+	VocabFile     = "vocab.txt"
+	ConfigFile    = "tokenizer_config.json"
+)
+
+// maxFile bounds a tokenizer's file in bytes.
+const maxFile = 64 << 20
+
+// Load loads the tokenizer in a model's folder: tokenizer.json, or where that is missing vocab.txt with
+// tokenizer_config.json. A stage that is not supported is an error that names it.
+func Load(dir fs.FS) (*Tokenizer, error) {
+	b, err := read(dir, TokenizerFile)
+	if err == nil {
+		return Parse(b)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("text: %w", err)
+	}
+	vocab, err := read(dir, VocabFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("text: the folder has neither %s nor %s", TokenizerFile, VocabFile)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("text: %w", err)
+	}
+	config, err := read(dir, ConfigFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("text: %w", err)
+	}
+	return ParseVocab(vocab, config)
+}
+
+func read(dir fs.FS, name string) ([]byte, error) {
+	f, err := dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFile)
+	}
+	return b, nil
+}
+
+// Parse makes a tokenizer from tokenizer.json. Its decoder, padding and truncation are left to who uses the tokens.
+func Parse(b []byte) (*Tokenizer, error) {
+	var c struct {
+		Added      []addedToken   `json:"added_tokens"`
+		Normalizer jsontext.Value `json:"normalizer"`
+		Pre        jsontext.Value `json:"pre_tokenizer"`
+		Post       jsontext.Value `json:"post_processor"`
+		Model      jsontext.Value `json:"model"`
+	}
+	err := loose(b, &c)
+	if err != nil {
+		return nil, fmt.Errorf("text: %s: %w", TokenizerFile, err)
+	}
+	t := &Tokenizer{}
+	if t.normalizer, err = newNormalizer(c.Normalizer); err == nil {
+		t.pre, err = newPretokenizer(c.Pre)
+	}
+	if err == nil {
+		t.template, err = newTemplate(c.Post)
+	}
+	if err == nil {
+		t.model, err = newModel(c.Model)
+	}
+	if err == nil {
+		err = t.add(c.Added)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("text: %s: %w", TokenizerFile, err)
+	}
+	return t, nil
+}
+
+// ParseVocab makes BERT's tokenizer from vocab.txt, one token a line, and tokenizer_config.json, which may be empty.
+func ParseVocab(vocab, config []byte) (*Tokenizer, error) {
+	c := struct {
+		Lower        bool   `json:"do_lower_case"`
+		Chinese      bool   `json:"tokenize_chinese_chars"`
+		StripAccents *bool  `json:"strip_accents"`
+		Unknown      any    `json:"unk_token"`
+		CLS          any    `json:"cls_token"`
+		SEP          any    `json:"sep_token"`
+		Pad          any    `json:"pad_token"`
+		Mask         any    `json:"mask_token"`
+		Class        string `json:"tokenizer_class"`
+	}{Lower: true, Chinese: true, Unknown: "[UNK]", CLS: "[CLS]", SEP: "[SEP]", Pad: "[PAD]", Mask: "[MASK]"}
+	if len(config) > 0 {
+		if err := loose(config, &c); err != nil {
+			return nil, fmt.Errorf("text: %s: %w", ConfigFile, err)
+		}
+	}
+	if c.Class != "" && !strings.HasPrefix(c.Class, "BertTokenizer") {
+		return nil, fmt.Errorf("text: %s: tokenizer_class %q is not supported with %s", ConfigFile, c.Class, VocabFile)
+	}
+	ids := map[string]int64{}
+	for i, token := range strings.Split(strings.TrimSuffix(string(vocab), "\n"), "\n") {
+		ids[strings.TrimSuffix(token, "\r")] = int64(i)
+	}
+	m, err := makeWordPiece(ids, tokenName(c.Unknown), "##", 100)
+	if err != nil {
+		return nil, fmt.Errorf("text: %s: %w", VocabFile, err)
+	}
+	t := &Tokenizer{normalizer: newBert(true, c.Chinese, c.StripAccents, c.Lower), pre: bertSplit{}, model: m}
+	var added []addedToken
+	for _, name := range []any{c.Unknown, c.CLS, c.SEP, c.Pad, c.Mask} {
+		if id, ok := m.id(tokenName(name)); ok {
+			added = append(added, addedToken{ID: id, Content: tokenName(name), Special: true})
+		}
+	}
+	cls, okCLS := m.id(tokenName(c.CLS))
+	sep, okSEP := m.id(tokenName(c.SEP))
+	if !okCLS || !okSEP {
+		return nil, fmt.Errorf("text: %s lacks %q or %q", VocabFile, tokenName(c.CLS), tokenName(c.SEP))
+	}
+	t.template = template{[]int32{cls}, []int32{sep}}
+	return t, t.add(added)
+}
+
+// tokenName reads a special token's entry: its text, or an object that holds it.
+func tokenName(v any) string {
+	if m, ok := v.(map[string]any); ok {
+		v = m["content"]
+	}
+	s, _ := v.(string)
+	return s
+}
+
+// add takes in the added tokens.
+func (t *Tokenizer) add(tokens []addedToken) (err error) {
+	for _, a := range tokens {
+		if a.Special {
+			t.model.special(a.ID)
+		}
+	}
+	if t.before, err = newAddedTokens(tokens, false, nil); err != nil {
+		return err
+	}
+	t.after, err = newAddedTokens(tokens, true, t.normalizer)
+	return err
+}
+
+// kindOf reads the type of a stage; null and nothing are the empty kind.
+func kindOf(raw jsontext.Value) (string, error) {
+	if len(raw) == 0 || raw.Kind() == 'n' {
+		return "", nil
+	}
+	var c struct {
+		Type string `json:"type"`
+	}
+	if err := loose(raw, &c); err != nil {
+		return "", err
+	}
+	if c.Type == "" {
+		return "", errors.New("a stage has no type")
+	}
+	return c.Type, nil
+}
+
+// strict decodes and refuses what it does not know, so that no setting is passed over in silence.
+func strict(raw []byte, into any) error {
+	return json.Unmarshal(raw, into, json.RejectUnknownMembers(true))
+}
+
+// loose decodes and passes over what it does not know.
+func loose(raw []byte, into any) error {
+	return json.Unmarshal(raw, into)
+}
