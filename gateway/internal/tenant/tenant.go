@@ -22,7 +22,10 @@ type Tenant struct {
 	MaxInputTokens int64     `json:"max_input_tokens"`
 	IPAllow        []string  `json:"ip_allow,omitempty"` // CIDR prefixes; empty lets any address in
 	Console        bool      `json:"console"`
-	CreatedAt      time.Time `json:"created_at"`
+	TimeZone       string    `json:"time_zone,omitempty"` // IANA name of the zone its quota's day is in; empty means UTC
+	CreatedAt      time.Time `json:"created_at,omitzero"`
+
+	bounds *bounds // what Compile made of the texts above; nil until then
 }
 
 // Rate is a sliding-window bound on requests.
@@ -56,12 +59,11 @@ type Principal struct {
 	Expires time.Time // zero for a key without an end
 }
 
-// Allows tells whether the principal holds at least one of the scopes, or "*".
+// Allows tells whether the principal holds at least one of the scopes, or "*". A held scope that ends in ":*" stands
+// for all that begin like it: "model:*" for "model:chat-tiny".
 func (p *Principal) Allows(scopes ...string) bool {
-	if slices.Contains(p.Scopes, "*") {
-		return true
-	}
-	return slices.ContainsFunc(scopes, func(s string) bool { return s != "" && slices.Contains(p.Scopes, s) })
+	return slices.ContainsFunc(scopes, func(s string) bool { return s != "" && Covers(p.Scopes, s) }) ||
+		slices.Contains(p.Scopes, "*")
 }
 
 // TokenRequest narrows a token below the defaults; zero values do not.
