@@ -14,7 +14,7 @@ import (
 
 type limits struct {
 	Daily   int64         `yaml:"daily_quota" env:"PENSTOCK_DAILY_QUOTA" doc:"jobs a day"`
-	Ratio   float64       `yaml:"ratio" env:"PENSTOCK_RATIO" doc:"a share"`
+	Ratio   float64       `yaml:"ratio" env:"PENSTOCK_RATIO" doc:"a share" default:"as much as there is"`
 	Wait    time.Duration `yaml:"wait" env:"PENSTOCK_WAIT" doc:"how long to wait | at most"`
 	MaxBody config.Bytes  `yaml:"max_body" env:"PENSTOCK_MAX_BODY" doc:"largest body"`
 }
@@ -190,17 +190,25 @@ func TestBytes(t *testing.T) {
 func TestReference(t *testing.T) {
 	t.Parallel()
 	out := &strings.Builder{}
-	require.NoError(t, config.Reference(out, "Configuration", defaults()))
-	require.Contains(t, out.String(), "# Configuration\n\n## config_test\n\n| key | variable | default | meaning |\n")
+	require.NoError(t, config.Reference(out, defaults()))
+	require.Contains(t, out.String(), "\n## config_test\n\n| key | variable | default | meaning |\n")
 	require.Contains(t, out.String(), "| `https_addr` | `PENSTOCK_HTTPS_ADDR` | `127.0.0.1:8443` | where to listen |\n")
 	require.Contains(t, out.String(), "| `limits.wait` | `PENSTOCK_WAIT` | `1h` | how long to wait \\| at most |\n")
 	require.Contains(t, out.String(), "| `limits.max_body` | `PENSTOCK_MAX_BODY` | `1MiB` | largest body |\n")
 	require.Contains(t, out.String(), "| `origins` | `PENSTOCK_ORIGINS` | `a,b` | who may ask |\n")
+	require.Contains(t, out.String(), "| `limits.ratio` | `PENSTOCK_RATIO` | as much as there is | a share |\n")
 	require.Contains(t, out.String(), "| `keys` |  |  | keys by id |\n")
-	require.ErrorContains(t, config.Reference(out, "x", struct {
+	require.ErrorContains(t, config.Reference(out, struct {
 		A int `yaml:"a"`
 	}{}), "no doc tag")
-	require.ErrorContains(t, config.Reference(out, "x", struct{ A int }{}), "no yaml name")
+	require.ErrorContains(t, config.Reference(out, struct{ A int }{}), "no yaml name")
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	keys, err := config.Keys(defaults())
+	require.NoError(t, err)
+	require.Equal(t, []string{"https_addr", "debug", "origins", "keys", "limits"}, keys)
 }
 
 func TestVariables(t *testing.T) {

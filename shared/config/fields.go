@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,7 @@ type field struct {
 	path  string        // "limits.daily_quota", as in the YAML file
 	env   string        // "PENSTOCK_DAILY_QUOTA"; empty when no variable sets it
 	doc   string        // the sentence for the reference
+	shown string        // the default in words, where its value says too little
 	value reflect.Value // addressable when the struct was given by pointer
 }
 
@@ -50,7 +52,9 @@ func appendFields(list []field, prefix string, rv reflect.Value) ([]field, error
 			list, err = appendFields(list, prefix+name+".", value)
 		default:
 			env, _, _ := strings.Cut(sf.Tag.Get("env"), ",")
-			list = append(list, field{path: prefix + name, env: env, doc: sf.Tag.Get("doc"), value: value})
+			list = append(list, field{
+				path: prefix + name, env: env, doc: sf.Tag.Get("doc"), shown: sf.Tag.Get("default"), value: value,
+			})
 		}
 		if err != nil {
 			return nil, err
@@ -79,4 +83,22 @@ func Variables(structs ...any) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// Keys lists the top-level keys of the given structs, each once.
+func Keys(structs ...any) ([]string, error) {
+	var keys []string
+	for _, s := range structs {
+		list, err := fieldsOf(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range list {
+			key, _, _ := strings.Cut(f.path, ".")
+			if !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys, nil
 }

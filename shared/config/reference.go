@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// Reference writes the Markdown reference of the given structs, one table each: key, variable, default, meaning. The
-// defaults are the values that the structs hold. A struct's heading is its package's name. A setting without a doc
-// tag is an error, so that the reference stays whole.
-func Reference(w io.Writer, title string, structs ...any) error {
+// Reference writes Markdown tables of the given structs, one each under its package's name: key, variable, default,
+// meaning. The defaults are the values that the structs hold, or what a field's default tag says where they differ from
+// machine to machine. A setting without a doc tag is an error, so that the reference stays whole.
+func Reference(w io.Writer, structs ...any) error {
 	out := &strings.Builder{}
-	fmt.Fprintf(out, "# %s\n", title)
 	for _, s := range structs {
 		list, err := fieldsOf(s)
 		if err != nil {
@@ -33,7 +32,7 @@ func Reference(w io.Writer, title string, structs ...any) error {
 			if f.env != "" {
 				variable = "`" + f.env + "`"
 			}
-			fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", f.path, variable, showDefault(f.value), cell(f.doc))
+			fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", f.path, variable, showDefault(f), cell(f.doc))
 		}
 	}
 	_, err := io.WriteString(w, out.String())
@@ -42,8 +41,11 @@ func Reference(w io.Writer, title string, structs ...any) error {
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 
-func showDefault(v reflect.Value) string {
-	s := showValue(v)
+func showDefault(f field) string {
+	if f.shown != "" {
+		return cell(f.shown)
+	}
+	s := showValue(f.value)
 	if s == "" {
 		return ""
 	}
