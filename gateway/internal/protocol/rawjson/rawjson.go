@@ -228,3 +228,11 @@ func str(v []byte, i int) int {
 	}
 	return len(v)
 }
+
+// Clip bounds a name that the caller made up, so that a fault can tell it back.
+func Clip(name []byte) string {
+	if len(name) > 128 {
+		name = name[:128]
+	}
+	return strings.ToValidUTF8(string(name), "")
+}
