@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,7 +38,8 @@ func (t *Tensor[T]) Shape(dims ...int64) ([]T, error) {
 	if int64(cap(t.own)) < n {
 		t.own = make([]T, n+n/4)
 	}
-	return t.data, t.set(t.own[:n], dims)
+	err = t.set(t.own[:n], dims)
+	return t.data, err
 }
 
 // Bind makes the tensor a view of somebody else's memory, which must live as long as the view is used.
@@ -58,6 +60,9 @@ func (t *Tensor[T]) set(data []T, dims []int64) error {
 		return nil
 	}
 	t.Free()
+	if len(dims) == 0 {
+		return errors.New("onnx: scalars are not supported; use one dimension of 1")
+	}
 	v, err := ort.NewTensor(ort.Shape(dims), data)
 	if err != nil {
 		return fmt.Errorf("onnx: %w", err)
@@ -84,4 +89,10 @@ func (t *Tensor[T]) Free() {
 	t.value, t.data, t.shape = nil, nil, t.shape[:0]
 }
 
-func (t *Tensor[T]) native() ort.Value { return t.value }
+// native is nil for a tensor that has no shape.
+func (t *Tensor[T]) native() ort.Value {
+	if t.value == nil {
+		return nil
+	}
+	return t.value
+}
