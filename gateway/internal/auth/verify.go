@@ -39,10 +39,10 @@ type TrustedKey struct {
 
 // verifier checks signatures and claims.
 type verifier struct {
-	keys    *Keyring
-	own     *jwt.Validator
-	byKid   map[string]*trusted
-	byAlg   map[string]*trusted // for tokens without a kid
+	keys  *Keyring
+	own   *jwt.Validator
+	byKid map[string]*trusted
+	byAlg map[string]*trusted // for tokens without a kid
 }
 
 // trusted is one key with the one method that it may be used with.

@@ -18,10 +18,10 @@ type state struct {
 	rate  int64
 	prior int64
 
-	aloneDay  string // of alone
-	alone     int64  // jobs admitted without the counters
-	freed     int64  // holds of before that ended meanwhile
-	holds     map[string]time.Time
+	aloneDay string // of alone
+	alone    int64  // jobs admitted without the counters
+	freed    int64  // holds of before that ended meanwhile
+	holds    map[string]time.Time
 }
 
 func (l *Limiter) state(id string) *state {

@@ -92,7 +92,7 @@ func (e *Embedded) unlock() error {
 	if e.lock == nil {
 		return nil
 	}
-	return e.lock.Close()
+	return unlockDir(e.lock)
 }
 
 // listen takes the address asked for; without one the default, or any loopback port when that is taken.
@@ -120,7 +120,7 @@ func (e *Embedded) listen(addr string) error {
 func (e *Embedded) Addr() string { return e.addr }
 
 // DB gives this process's way to the server, which needs no socket.
-func (e *Embedded) DB() *DB { return newDB(e.client(&e.gate), false) }
+func (e *Embedded) DB() *DB { return newDB(e.client(&e.gate)) }
 
 func (e *Embedded) client(g *gate) *redis.Client {
 	o := &redis.Options{

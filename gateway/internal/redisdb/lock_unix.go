@@ -3,6 +3,7 @@
 package redisdb
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,4 +23,9 @@ func lockDir(dir string) (*os.File, error) {
 			"directory in PENSTOCK_DATA_DIR", dir)
 	}
 	return f, nil
+}
+
+// unlockDir lets go of the lock. Closing alone would leave it to a child that is just being forked.
+func unlockDir(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
 }

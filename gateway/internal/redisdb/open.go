@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -23,7 +24,7 @@ const (
 // auth.Sessions and limits.Counters, and is safe for concurrent use.
 type DB struct {
 	c    redis.UniversalClient
-	pipe *combiner // nil where each caller's own pipeline is cheaper
+	pipe *combiner // nil sends each caller's commands by themselves
 }
 
 // Open connects to an external server and asks it for a sign of life. The URL is redis://, rediss:// or unix://; with
@@ -34,19 +35,17 @@ func Open(ctx context.Context, rawURL string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := newDB(c, true)
+	db := newDB(c)
 	if err := db.Ping(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("redis at %s: %w", redact(rawURL), err), db.Close())
 	}
 	return db, nil
 }
 
-func newDB(c redis.UniversalClient, combine bool) *DB {
-	db := &DB{c: c}
-	if combine {
-		db.pipe = newCombiner(c)
-	}
-	return db
+// newDB also silences the library's own log, which is one for the process: what it would say, its errors say.
+func newDB(c redis.UniversalClient) *DB {
+	redis.SetLogger(&logging.VoidLogger{})
+	return &DB{c: c, pipe: newCombiner(c)}
 }
 
 // Ping asks the server for a sign of life, for readiness.
@@ -70,7 +69,7 @@ func client(rawURL string) (redis.UniversalClient, error) {
 			return nil, badURL(rawURL, err)
 		}
 		o.MaxRetries, o.DialTimeout, o.ReadTimeout, o.WriteTimeout = -1, dialTimeout, ioTimeout, ioTimeout
-		o.ContextTimeoutEnabled, o.DisableIdentity, o.Protocol = true, true, 2
+		o.ContextTimeoutEnabled, o.DisableIdentity, o.Protocol, o.DialerRetries = true, true, 2, 1
 		return redis.NewFailoverClient(o), nil
 	case q.Has("addr"):
 		o, err := redis.ParseClusterURL(rawURL)
@@ -78,7 +77,7 @@ func client(rawURL string) (redis.UniversalClient, error) {
 			return nil, badURL(rawURL, err)
 		}
 		o.MaxRetries, o.DialTimeout, o.ReadTimeout, o.WriteTimeout = -1, dialTimeout, ioTimeout, ioTimeout
-		o.ContextTimeoutEnabled, o.DisableIdentity, o.Protocol = true, true, 2
+		o.ContextTimeoutEnabled, o.DisableIdentity, o.Protocol, o.DialerRetries = true, true, 2, 1
 		o.MaintNotificationsConfig = noNotices()
 		return redis.NewClusterClient(o), nil
 	}
@@ -98,7 +97,7 @@ func client(rawURL string) (redis.UniversalClient, error) {
 func plain(o *redis.Options) {
 	o.MaxRetries = -1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
-	o.ContextTimeoutEnabled, o.DisableIdentity, o.Protocol = true, true, 2
+	o.ContextTimeoutEnabled, o.DisableIdentity, o.Protocol, o.DialerRetries = true, true, 2, 1
 	o.MaintNotificationsConfig = noNotices()
 }
 

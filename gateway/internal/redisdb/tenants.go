@@ -214,7 +214,7 @@ func (db *DB) ListTenants(ctx context.Context, after string, limit int) ([]tenan
 	return out, nil
 }
 
-func keyKey(id string) string      { return "key:" + id }
+func keyKey(id string) string     { return "key:" + id }
 func keysOf(tenant string) string { return "keys:" + tenant }
 
 // storedKey is the JSON of a key.

@@ -138,7 +138,9 @@ func (a *Admin) SetEnabled(ctx context.Context, id string, enabled bool) (Tenant
 }
 
 // Disable shuts a tenant out, on every gateway within a second.
-func (a *Admin) Disable(ctx context.Context, id string) (Tenant, error) { return a.SetEnabled(ctx, id, false) }
+func (a *Admin) Disable(ctx context.Context, id string) (Tenant, error) {
+	return a.SetEnabled(ctx, id, false)
+}
 
 // Delete removes a tenant and its keys. Its jobs and counters go by their own age.
 func (a *Admin) Delete(ctx context.Context, id string) error {

@@ -217,6 +217,4 @@ func (t *Tenant) AllowsIP(ip netip.Addr) bool {
 	return slices.ContainsFunc(t.bounds.allow, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-
-
 func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
