@@ -2,7 +2,6 @@
 package onnxruntime
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,7 +49,7 @@ func fetch(t *testing.T, path, data string, more ...string) (status int, stdout,
 		return 0, string(out), ""
 	}
 	var exit *exec.ExitError
-	require.True(t, errors.As(err, &exit), "%v", err)
+	require.ErrorAs(t, err, &exit)
 	return exit.ExitCode(), string(out), string(exit.Stderr)
 }
 
