@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -65,10 +66,7 @@ func (k *call) body() ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	r := k.rc.RequestBodyStream()
-	if r == nil {
-		return bytes.Clone(k.rc.Request.Body()), nil
-	}
+	r := k.bodyReader()
 	if n > 0 && n <= 64<<10 {
 		b := make([]byte, n)
 		if _, err := io.ReadFull(r, b); err != nil {
@@ -84,11 +82,43 @@ func (k *call) body() ([]byte, error) {
 	if buf.Len() > limit {
 		return nil, k.tooLarge()
 	}
-	if n > 0 && buf.Len() < n {
-		return nil, k.bodyFault(io.ErrUnexpectedEOF)
+	if n > 0 && buf.Len() < n || n < 0 && k.conn != nil && k.conn.at != inHead {
+		return nil, k.bodyFault(io.ErrUnexpectedEOF) // fasthttp takes a broken trailer for the end
 	}
 	k.bodyEnd()
 	return buf.Bytes(), nil
+}
+
+// bodyReader is the body as it comes in. What fasthttp has not read yet must come at Config.BodyRate at least.
+func (k *call) bodyReader() io.Reader {
+	r := k.rc.RequestBodyStream()
+	if r == nil {
+		return bytes.NewReader(k.rc.Request.Body())
+	}
+	if n := k.rc.Request.Header.ContentLength(); k.conn == nil || n > 0 && n <= prefetched {
+		return r
+	}
+	return &paced{r: r, conn: k.conn, grace: k.s.cfg.HeadTimeout, rate: k.s.cfg.BodyRate, since: time.Now()}
+}
+
+// paced moves the read deadline on as bytes come in.
+type paced struct {
+	r     io.Reader
+	conn  *conn
+	grace time.Duration
+	rate  int64 // bytes a second
+	since time.Time
+	got   int64
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	earned := time.Duration(float64(p.got) / float64(p.rate) * float64(time.Second))
+	if err := p.conn.SetReadDeadline(p.since.Add(p.grace + earned)); err != nil {
+		return 0, err
+	}
+	n, err := p.r.Read(b)
+	p.got += int64(n)
+	return n, err
 }
 
 func (k *call) bodyEnd() {

@@ -167,9 +167,10 @@ func (c *conn) fill() error {
 	return err
 }
 
-// advance checks buffered bytes as far as it can, and tells whether Read has something to do with the outcome.
+// advance checks buffered bytes as far as it can within one message, and tells whether Read has something to do with
+// the outcome. It stops at the message's end: what is refused behind it must not be blamed on this one.
 func (c *conn) advance() bool {
-	for c.refused == nil {
+	for ended := false; c.refused == nil && !ended; ended = c.at == inHead && c.pass > 0 {
 		rest := c.buf[c.r+c.pass : c.w]
 		if len(rest) == 0 {
 			break

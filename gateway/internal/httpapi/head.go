@@ -20,7 +20,6 @@ type head struct {
 	length     int64 // its value
 	chunked    bool  // Transfer-Encoding: chunked
 	hasHost    bool
-	close      bool // Connection: close, in any spelling
 	once       uint8
 	authority  [maxAuthority]byte // of an absolute-form target, to be compared with Host
 	authorityN int
@@ -145,10 +144,6 @@ func (h *head) field(b []byte) *refusal {
 		if equalFold(name, "expect") {
 			return h.single(onceExpect)
 		}
-	case 10:
-		if equalFold(name, "connection") {
-			h.connection(value)
-		}
 	case 12:
 		if equalFold(name, "content-type") {
 			return h.single(onceContentType)
@@ -228,21 +223,6 @@ func (h *head) transferEncoding(v []byte) *refusal {
 	}
 	h.chunked = true
 	return nil
-}
-
-// connection finds the close option among the field's tokens.
-func (h *head) connection(v []byte) {
-	for len(v) > 0 {
-		token := v
-		if i := bytes.IndexByte(v, ','); i >= 0 {
-			token, v = v[:i], v[i+1:]
-		} else {
-			v = nil
-		}
-		if equalFold(trimSpace(token), "close") {
-			h.close = true
-		}
-	}
 }
 
 // end checks what only the whole head can tell.

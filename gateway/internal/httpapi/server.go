@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -64,7 +65,6 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.http = s.app.Server()
 	s.http.Handler = s.entry(s.app.Handler())
 	s.http.ErrorHandler = s.unparsed
-	s.http.HeaderReceived = s.bodyDeadline
 	s.http.CloseOnShutdown = true
 	return s, nil
 }
@@ -150,18 +150,6 @@ func (s *Server) Ready(ctx context.Context) error {
 	return s.deps.Ready(ctx)
 }
 
-// bodyDeadline gives a declared body its time, once its head was read.
-func (s *Server) bodyDeadline(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	n := int64(h.ContentLength())
-	switch {
-	case n < 0:
-		n = int64(s.cfg.MaxBody)
-	case n <= s.cfg.BodyRate || n > int64(s.cfg.MaxBody):
-		return fasthttp.RequestConfig{}
-	}
-	return fasthttp.RequestConfig{ReadTimeout: s.cfg.HeadTimeout + time.Duration(n/s.cfg.BodyRate)*time.Second}
-}
-
 // entry stands before Fiber: redirect listeners, methods that Fiber does not know, connections that end.
 func (s *Server) entry(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(rc *fasthttp.RequestCtx) {
@@ -181,7 +169,7 @@ func (s *Server) entry(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 
 // finish decides whether the connection goes on. A body that was not read to its end would be taken for a head.
 func (s *Server) finish(rc *fasthttp.RequestCtx, c *conn) {
-	if s.draining.Load() {
+	if s.draining.Load() || wantsClose(rc.Request.Header.Peek(fiber.HeaderConnection)) {
 		rc.SetConnectionClose()
 	}
 	if c == nil {
@@ -197,6 +185,18 @@ func (s *Server) finish(rc *fasthttp.RequestCtx, c *conn) {
 
 // prefetched is how much of a declared body fasthttp reads before it calls the handler.
 const prefetched = 8 << 10
+
+// wantsClose finds the close option among the tokens of a Connection field; fasthttp knows only the bare word.
+func wantsClose(v []byte) bool {
+	for len(v) > 0 {
+		token, rest, _ := bytes.Cut(v, []byte{','})
+		if equalFold(trimSpace(token), "close") {
+			return true
+		}
+		v = rest
+	}
+	return false
+}
 
 func knownMethod(m []byte) bool {
 	switch string(m) {
