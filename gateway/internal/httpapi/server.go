@@ -215,8 +215,15 @@ func (s *Server) redirect(rc *fasthttp.RequestCtx, port string) {
 	if port != "443" {
 		host = net.JoinHostPort(trimBrackets(host), port)
 	}
+	target := string(rc.URI().PathOriginal())
+	if target == "" || target[0] != '/' {
+		target = "/"
+	}
+	if q := rc.URI().QueryString(); len(q) > 0 {
+		target += "?" + string(q)
+	}
 	rc.Response.SetStatusCode(fiber.StatusPermanentRedirect)
-	rc.Response.Header.Set(fiber.HeaderLocation, "https://"+host+string(rc.URI().RequestURI()))
+	rc.Response.Header.Set(fiber.HeaderLocation, "https://"+host+target)
 	rc.SetConnectionClose()
 }
 
