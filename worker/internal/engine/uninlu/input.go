@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,7 +14,7 @@ import (
 // node is one key of a schema. The order of keys is theirs in the request.
 type node struct {
 	key   string
-	inner []node // nil for a leaf
+	inner []node // nil for a leaf; an empty branch gives nothing
 }
 
 // parse reads {"text":…,"schema":…}. Errors are faults that name the field.
@@ -78,9 +77,6 @@ func parseText(v jsontext.Value) (string, error) {
 	if err != nil {
 		return "", fault.Invalid("text", "must be a string of whole characters")
 	}
-	if len(b) == 0 {
-		return "", fault.Invalid("text", "must not be empty")
-	}
 	if n := utf8.RuneCount(b); n > MaxText {
 		return "", fault.Invalid("text", "has %d characters, which are more than %d", n, MaxText)
 	}
@@ -108,6 +104,9 @@ func parseSchema(v jsontext.Value) ([]node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(nodes) == 0 {
+		return nil, fault.Invalid("schema", "must have at least one key")
+	}
 	if d.InputOffset() != int64(len(bytes.TrimRight(v, " \t\r\n"))) {
 		return nil, fault.Invalid("schema", "has something after its object")
 	}
@@ -119,7 +118,7 @@ type schemaParser struct {
 	keys    int
 }
 
-// object reads an object whose '{' is next.
+// object reads an object whose '{' is next. It is never nil without an error.
 func (p *schemaParser) object(path string, depth int) ([]node, error) {
 	if depth > MaxDepth {
 		return nil, fault.Invalid(path, "lies more than %d levels deep", MaxDepth)
@@ -127,7 +126,7 @@ func (p *schemaParser) object(path string, depth int) ([]node, error) {
 	if _, err := p.decoder.ReadToken(); err != nil {
 		return nil, syntax("schema", err)
 	}
-	var nodes []node
+	nodes := []node{}
 	for p.decoder.PeekKind() == '"' {
 		n, err := p.member(path, depth)
 		if err != nil {
@@ -138,9 +137,6 @@ func (p *schemaParser) object(path string, depth int) ([]node, error) {
 	if _, err := p.decoder.ReadToken(); err != nil {
 		return nil, syntax("schema", err)
 	}
-	if len(nodes) == 0 {
-		return nil, fault.Invalid(path, "must have at least one key")
-	}
 	return nodes, nil
 }
 
@@ -150,9 +146,6 @@ func (p *schemaParser) member(path string, depth int) (node, error) {
 		return node{}, syntax("schema", err)
 	}
 	n := node{key: name.String()}
-	if strings.TrimSpace(n.key) == "" {
-		return n, fault.Invalid(path, "has an empty key")
-	}
 	if utf8.RuneCountInString(n.key) > MaxKey {
 		return n, fault.Invalid(path, "has a key of more than %d characters", MaxKey)
 	}

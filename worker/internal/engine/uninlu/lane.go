@@ -110,8 +110,9 @@ func (l *lane) encodeSome(ctx context.Context, places []place, from, to int) err
 
 // question is one hint put to one window.
 type question struct {
-	row   *row
-	place int // index of the window in the batch
+	row    *row
+	place  int // index of the window in the batch
+	tokens int // of the window, without padding: the hint's positions go on from there
 }
 
 // ask runs the pointer over some questions, and gives the logits, [questions, length] each.
@@ -188,7 +189,7 @@ func (l *lane) fillHints(questions []question, hintLen int) error {
 	}
 	for i, q := range questions {
 		from := i * hintLen
-		begin := int64(q.row.unit.length)
+		begin := int64(q.tokens)
 		for k := range hintLen {
 			ids[from+k], masks[from+k], at[from+k] = l.e.pad, 0, begin+int64(k)
 		}

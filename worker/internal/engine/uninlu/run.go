@@ -91,8 +91,8 @@ func (l *lane) answer(ctx context.Context, level []*row, byUnit map[*unit]*answe
 	longest := 0
 	for _, r := range level {
 		first := byUnit[r.unit].first
-		for w := range r.unit.windows {
-			questions = append(questions, question{r, first + w})
+		for i, w := range r.unit.windows {
+			questions = append(questions, question{r, first + i, w.to - w.from})
 		}
 		longest = max(longest, len(r.hint))
 	}
