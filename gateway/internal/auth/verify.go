@@ -2,11 +2,11 @@ package auth
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +30,7 @@ const (
 // TrustedKey is a configured key that tokens of others may be signed with.
 type TrustedKey struct {
 	Alg      string // HS256, RS256 or ES256: the only one it may be used with
-	KeyID    string // the kid of its tokens; empty takes tokens of that algorithm that name none
+	KeyID    string // the kid of its tokens; empty takes tokens of its algorithm that name none, or an unknown one
 	Secret   []byte // of HS256, 32 bytes or more
 	Public   any    // *rsa.PublicKey or *ecdsa.PublicKey
 	Issuer   string // what iss must be; empty takes any, and none
@@ -42,7 +42,7 @@ type verifier struct {
 	keys  *Keyring
 	own   *jwt.Validator
 	byKid map[string]*trusted
-	byAlg map[string]*trusted // for tokens without a kid
+	byAlg map[string][]*trusted // the keys without a kid
 }
 
 // trusted is one key with the one method that it may be used with.
@@ -53,21 +53,21 @@ type trusted struct {
 }
 
 func newVerifier(cfg Config) (*verifier, error) {
-	v := &verifier{keys: cfg.Keys, byKid: map[string]*trusted{}, byAlg: map[string]*trusted{}}
+	v := &verifier{keys: cfg.Keys, byKid: map[string]*trusted{}, byAlg: map[string][]*trusted{}}
 	v.own = rules(cfg.Now, cfg.Issuer, cfg.Audience)
 	for i, k := range cfg.Trusted {
 		t := &trusted{rules: rules(cfg.Now, k.Issuer, k.Audience)}
 		if err := t.fit(k); err != nil {
 			return nil, fmt.Errorf("trusted key %d (%s): %w", i+1, k.Alg, err)
 		}
-		into, name := v.byKid, k.KeyID
-		if name == "" {
-			into, name = v.byAlg, k.Alg
+		if k.KeyID == "" {
+			v.byAlg[k.Alg] = append(v.byAlg[k.Alg], t)
+			continue
 		}
-		if into[name] != nil {
-			return nil, fmt.Errorf("trusted key %d (%s): another one has the same kid and algorithm", i+1, k.Alg)
+		if v.byKid[k.KeyID] != nil {
+			return nil, fmt.Errorf("trusted key %d (%s): another one has the same kid", i+1, k.Alg)
 		}
-		into[name] = t
+		v.byKid[k.KeyID] = t
 	}
 	return v, nil
 }
@@ -130,17 +130,20 @@ func (v *verifier) token(text string, now time.Time) (*claims, error) {
 	if h.Crit != nil {
 		return nil, refuse("it asks for an extension that is not known here")
 	}
-	t := v.find(&h)
-	if t == nil {
+	candidates := v.find(&h)
+	if len(candidates) == 0 {
 		return nil, refuse("it is signed with a key or an algorithm that is not trusted here")
 	}
 	rawSig, err := base64.RawURLEncoding.Strict().DecodeString(sig)
 	if err != nil {
 		return nil, refuse("its signature can't be read")
 	}
-	if err := t.method.Verify(text[:len(head)+1+len(body)], rawSig, t.key); err != nil {
+	signed := text[:len(head)+1+len(body)]
+	i := slices.IndexFunc(candidates, func(t *trusted) bool { return t.method.Verify(signed, rawSig, t.key) == nil })
+	if i < 0 {
 		return nil, refuse("its signature is wrong")
 	}
+	t := candidates[i]
 	var c claims
 	if err := decodePart(body, &c); err != nil {
 		return nil, refuse("its claims can't be read")
@@ -157,27 +160,33 @@ func (v *verifier) token(text string, now time.Time) (*claims, error) {
 	return &c, nil
 }
 
-// find picks the key; the token's alg must be the key's own.
-func (v *verifier) find(h *header) *trusted {
+// find picks the keys that may have signed: the one that the kid names, or those that were configured without one. The
+// token's alg must be the key's own; it never chooses how a key is used.
+func (v *verifier) find(h *header) []*trusted {
 	if h.Kid == nil {
 		return v.byAlg[h.Alg]
 	}
 	if *h.Kid == "" || len(*h.Kid) > maxKid {
 		return nil
 	}
-	t := v.byKid[*h.Kid]
-	if t == nil && h.Alg == jwt.SigningMethodEdDSA.Alg() && v.keys != nil {
-		if pub, ok := v.keys.public(*h.Kid); ok {
-			t = &trusted{method: jwt.SigningMethodEdDSA, key: pub, rules: v.own}
+	if t := v.byKid[*h.Kid]; t != nil {
+		if t.method.Alg() != h.Alg {
+			return nil
 		}
+		return []*trusted{t}
 	}
-	if t == nil || t.method.Alg() != h.Alg {
-		return nil
+	switch h.Alg {
+	case jwt.SigningMethodEdDSA.Alg():
+		if v.keys == nil {
+			return nil
+		}
+		if pub, ok := v.keys.public(*h.Kid); ok {
+			return []*trusted{{method: jwt.SigningMethodEdDSA, key: pub, rules: v.own}}
+		}
+	case jwt.SigningMethodRS256.Alg(), jwt.SigningMethodES256.Alg():
+		return v.byAlg[h.Alg] // identity providers name keys that a PEM file has no name for
 	}
-	if _, edwards := t.key.(ed25519.PublicKey); edwards != (h.Alg == jwt.SigningMethodEdDSA.Alg()) {
-		return nil
-	}
-	return t
+	return nil
 }
 
 func refuse(why string) error {
