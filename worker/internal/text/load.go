@@ -96,16 +96,16 @@ func Parse(b []byte) (*Tokenizer, error) {
 // ParseVocab makes BERT's tokenizer from vocab.txt, one token a line, and tokenizer_config.json, which may be empty.
 func ParseVocab(vocab, config []byte) (*Tokenizer, error) {
 	c := struct {
-		Lower        bool   `json:"do_lower_case"`
-		Chinese      bool   `json:"tokenize_chinese_chars"`
-		StripAccents *bool  `json:"strip_accents"`
-		Unknown      any    `json:"unk_token"`
-		CLS          any    `json:"cls_token"`
-		SEP          any    `json:"sep_token"`
-		Pad          any    `json:"pad_token"`
-		Mask         any    `json:"mask_token"`
-		Class        string `json:"tokenizer_class"`
-	}{Lower: true, Chinese: true, Unknown: "[UNK]", CLS: "[CLS]", SEP: "[SEP]", Pad: "[PAD]", Mask: "[MASK]"}
+		Lower        bool           `json:"do_lower_case"`
+		Chinese      bool           `json:"tokenize_chinese_chars"`
+		StripAccents *bool          `json:"strip_accents"`
+		Unknown      jsontext.Value `json:"unk_token"`
+		CLS          jsontext.Value `json:"cls_token"`
+		SEP          jsontext.Value `json:"sep_token"`
+		Pad          jsontext.Value `json:"pad_token"`
+		Mask         jsontext.Value `json:"mask_token"`
+		Class        string         `json:"tokenizer_class"`
+	}{Lower: true, Chinese: true}
 	if len(config) > 0 {
 		if err := loose(config, &c); err != nil {
 			return nil, fmt.Errorf("text: %s: %w", ConfigFile, err)
@@ -118,33 +118,40 @@ func ParseVocab(vocab, config []byte) (*Tokenizer, error) {
 	for i, token := range strings.Split(strings.TrimSuffix(string(vocab), "\n"), "\n") {
 		ids[strings.TrimSuffix(token, "\r")] = int64(i)
 	}
-	m, err := makeWordPiece(ids, tokenName(c.Unknown), "##", 100)
+	unknown, cls, sep := tokenName(c.Unknown, "[UNK]"), tokenName(c.CLS, "[CLS]"), tokenName(c.SEP, "[SEP]")
+	m, err := makeWordPiece(ids, unknown, "##", 100)
 	if err != nil {
 		return nil, fmt.Errorf("text: %s: %w", VocabFile, err)
 	}
 	t := &Tokenizer{normalizer: newBert(true, c.Chinese, c.StripAccents, c.Lower), pre: bertSplit{}, model: m}
 	var added []addedToken
-	for _, name := range []any{c.Unknown, c.CLS, c.SEP, c.Pad, c.Mask} {
-		if id, ok := m.id(tokenName(name)); ok {
-			added = append(added, addedToken{ID: id, Content: tokenName(name), Special: true})
+	for _, name := range []string{unknown, cls, sep, tokenName(c.Pad, "[PAD]"), tokenName(c.Mask, "[MASK]")} {
+		if id, ok := m.id(name); ok {
+			added = append(added, addedToken{ID: id, Content: name, Special: true})
 		}
 	}
-	cls, okCLS := m.id(tokenName(c.CLS))
-	sep, okSEP := m.id(tokenName(c.SEP))
+	before, okCLS := m.id(cls)
+	after, okSEP := m.id(sep)
 	if !okCLS || !okSEP {
-		return nil, fmt.Errorf("text: %s lacks %q or %q", VocabFile, tokenName(c.CLS), tokenName(c.SEP))
+		return nil, fmt.Errorf("text: %s lacks %q or %q", VocabFile, cls, sep)
 	}
-	t.template = template{[]int32{cls}, []int32{sep}}
+	t.template = template{[]int32{before}, []int32{after}}
 	return t, t.add(added)
 }
 
 // tokenName reads a special token's entry: its text, or an object that holds it.
-func tokenName(v any) string {
-	if m, ok := v.(map[string]any); ok {
-		v = m["content"]
+func tokenName(v jsontext.Value, missing string) string {
+	var name string
+	if loose(v, &name) == nil && name != "" {
+		return name
 	}
-	s, _ := v.(string)
-	return s
+	var object struct {
+		Content string `json:"content"`
+	}
+	if loose(v, &object) == nil && object.Content != "" {
+		return object.Content
+	}
+	return missing
 }
 
 // add takes in the added tokens.

@@ -58,6 +58,16 @@ func (b *bert) normalize(in, out *line) {
 			b.ascii(r, from, out)
 			continue
 		}
+		if isCommon(r) {
+			if b.chinese {
+				out.add(' ', from)
+				out.add(r, from)
+				out.add(' ', from)
+			} else {
+				out.add(r, from)
+			}
+			continue
+		}
 		if b.clean {
 			if r == unicode.ReplacementChar || isControl(r) {
 				continue
@@ -151,6 +161,10 @@ func hangul(r rune, from Span, out *line) {
 func isControl(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs) && !unicode.IsSpace(r)
 }
+
+// isCommon tells the block of most Chinese text, in which nothing is white space, punctuation, a control character, a
+// letter with a case or composed of others.
+func isCommon(r rune) bool { return r >= 0x4E00 && r <= 0x9FFF }
 
 // isIdeograph tells the blocks that BERT takes for Chinese; kana and Hangul are not among them.
 func isIdeograph(r rune) bool {

@@ -72,14 +72,14 @@ func (s sequence) split(l *line, in, out []cut) []cut {
 type whitespaceSplit struct{}
 
 func (whitespaceSplit) split(l *line, in, out []cut) []cut {
-	return each(l, in, out, unicode.IsSpace, nil)
+	return each(l, in, out, isSpace, nil)
 }
 
 // bertSplit cuts at white space and drops it, and makes each punctuation mark a word.
 type bertSplit struct{}
 
 func (bertSplit) split(l *line, in, out []cut) []cut {
-	return each(l, in, out, unicode.IsSpace, isPunctuation)
+	return each(l, in, out, isSpace, isPunctuation)
 }
 
 // each drops the runes that drop picks and isolates those that isolate picks.
@@ -107,12 +107,14 @@ func each(l *line, in, out []cut, drop, isolate func(rune) bool) []cut {
 	return out
 }
 
+func isSpace(r rune) bool { return !isCommon(r) && unicode.IsSpace(r) }
+
 // isPunctuation is BERT's idea of it: Unicode's, and all of ASCII that is neither letter, digit nor space.
 func isPunctuation(r rune) bool {
 	if r < 0x80 {
 		return r > ' ' && r < 0x7f && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
 	}
-	return unicode.Is(unicode.P, r)
+	return !isCommon(r) && unicode.Is(unicode.P, r)
 }
 
 // newSplit makes the two cases of Split that need no regular expressions: a literal string, and "." isolated.
