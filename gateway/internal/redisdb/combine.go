@@ -51,7 +51,7 @@ func (cb *combiner) do(ctx context.Context, fill func(p redis.Pipeliner)) {
 
 // lead sends one batch, passes the lane on, and tells the others that theirs is done.
 func (cb *combiner) lead(ctx context.Context, batch []*call) {
-	exec(ctx, cb.c, batch)
+	send(ctx, cb.c, batch)
 	cb.mu.Lock()
 	next := cb.waiting
 	cb.waiting = nil
@@ -68,9 +68,9 @@ func (cb *combiner) lead(ctx context.Context, batch []*call) {
 	}
 }
 
-// exec sends the calls as one pipeline. It does not end with any caller's context, as the others' parts are in it too;
+// send sends the calls as one pipeline. It does not end with any caller's context, as the others' parts are in it too;
 // the connection's own time limits bound it.
-func exec(ctx context.Context, c redis.UniversalClient, batch []*call) {
+func send(ctx context.Context, c redis.UniversalClient, batch []*call) {
 	ctx = context.WithoutCancel(ctx)
 	p := c.Pipeline()
 	for _, one := range batch {
@@ -82,7 +82,7 @@ func exec(ctx context.Context, c redis.UniversalClient, batch []*call) {
 // pipeline sends what fill asks for in one round trip, together with other callers'.
 func (db *DB) pipeline(ctx context.Context, fill func(p redis.Pipeliner)) {
 	if db.pipe == nil { // the benchmark's other side
-		exec(ctx, db.c, []*call{{fill: fill}})
+		send(ctx, db.c, []*call{{fill: fill}})
 		return
 	}
 	db.pipe.do(ctx, fill)
