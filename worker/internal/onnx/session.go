@@ -71,6 +71,7 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 		so.SetIntraOpNumThreads(max(o.Threads, 1)),
 		so.SetInterOpNumThreads(1),
 		so.SetLogSeverityLevel(ort.LoggingLevelError),
+		so.SetMemPattern(false),                                          // it keeps a plan for every shape it ever saw, and shapes vary without end
 		so.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"), // spinning loses where anything shares the cores
 		so.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 		provider(so, o.Device),

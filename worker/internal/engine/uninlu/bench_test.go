@@ -21,13 +21,13 @@ func fourHints() engine.Request {
 func BenchmarkBare(b *testing.B) {
 	rt, err := onnx.Open(onnxlib.Find(b))
 	require.NoError(b, err)
-	for _, sessions := range []int{1, 2} {
-		e := open(b, rt, sessions)
+	for _, instances := range []int{1, 2} {
+		e := open(b, rt, instances)
 		for _, batch := range []int{1, 2, 4, 8, 16} {
-			b.Run(fmt.Sprintf("sessions=%d/batch=%d", sessions, batch), func(b *testing.B) {
+			b.Run(fmt.Sprintf("instances=%d/batch=%d", instances, batch), func(b *testing.B) {
 				var rate float64
 				for b.Loop() {
-					if rate, err = e.Measure(b.Context(), []engine.Request{fourHints()}, batch, sessions, 500*time.Millisecond); err != nil {
+					if rate, err = e.Measure(b.Context(), []engine.Request{fourHints()}, batch, instances, 500*time.Millisecond); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -7,10 +7,10 @@ import (
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
 )
 
-// lane is one instance: its sessions, and memory that one run after another uses. It is for one goroutine at a time.
+// lane is one instance: memory that one run after another uses. It is for one goroutine at a time.
 type lane struct {
-	e                *Engine
-	encoder, pointer *onnx.Session
+	e *Engine
+	pair
 
 	hidden []float32 // [windows, length, width] of the batch at hand
 	masks  []int64   // [windows, length]
@@ -20,42 +20,41 @@ type lane struct {
 	encoded, sequence, heads, tails          onnx.Tensor[float32]
 }
 
-func newLane(rt *onnx.Runtime, g *graphs, o Options) (*lane, error) {
-	l := &lane{}
+// pair is the model's two graphs, loaded.
+type pair struct{ encoder, pointer *onnx.Session }
+
+func loadPair(rt *onnx.Runtime, g *graphs, o Options) (pair, error) {
+	var p pair
 	var err error
-	l.encoder, err = rt.LoadHeader(g.encoder, g.encoderHeader, onnx.Options{
+	p.encoder, err = rt.LoadHeader(g.encoder, g.encoderHeader, onnx.Options{
 		Threads: o.Threads, Device: o.Device,
 		Inputs: []string{"input_ids", "attention_mask"}, Outputs: []string{"sequence_output"},
 	})
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	inputs := []string{"sequence_output", "attention_mask", "hint_ids", "hint_attention_mask"}
 	if g.positions {
 		inputs = append(inputs, "hint_position_ids")
 	}
-	l.pointer, err = rt.LoadHeader(g.pointer, g.pointerHeader, onnx.Options{
+	p.pointer, err = rt.LoadHeader(g.pointer, g.pointerHeader, onnx.Options{
 		Threads: o.Threads, Device: o.Device, Inputs: inputs, Outputs: []string{"head_logits", "tail_logits"},
 	})
 	if err != nil {
-		return nil, errors.Join(err, l.close())
+		return p, errors.Join(err, p.encoder.Close())
 	}
-	return l, nil
+	return p, nil
 }
 
-func (l *lane) close() error {
+func (p pair) close() error { return errors.Join(p.encoder.Close(), p.pointer.Close()) }
+
+// free gives back the tensors. The sessions are the engine's.
+func (l *lane) free() {
 	for _, t := range []interface{ Free() }{
 		&l.ids, &l.textMask, &l.hintIDs, &l.hintMask, &l.hintAt, &l.encoded, &l.sequence, &l.heads, &l.tails,
 	} {
 		t.Free()
 	}
-	var errs []error
-	for _, s := range []*onnx.Session{l.encoder, l.pointer} {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // place is a window of one of the batch's texts.

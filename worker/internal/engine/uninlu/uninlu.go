@@ -69,6 +69,7 @@ type Engine struct {
 
 	lanes chan *lane // idle ones
 	all   []*lane
+	pairs []pair // what the lanes run
 }
 
 // New loads the model in the version folder dir.
@@ -99,12 +100,16 @@ func load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, 
 	}
 	o.Instances = max(o.Instances, 1)
 	e.lanes = make(chan *lane, o.Instances)
-	for range o.Instances {
-		l, err := newLane(rt, graphs, o)
-		if err != nil {
-			return nil, errors.Join(err, e.Close())
+	for i := range o.Instances {
+		// A session serves several runs at once, each on its caller's thread. Its further threads it has only once.
+		if i == 0 || o.Threads > 1 {
+			p, err := loadPair(rt, graphs, o)
+			if err != nil {
+				return nil, errors.Join(err, e.Close())
+			}
+			e.pairs = append(e.pairs, p)
 		}
-		l.e = e
+		l := &lane{e: e, pair: e.pairs[len(e.pairs)-1]}
 		e.all = append(e.all, l)
 		e.lanes <- l
 	}
@@ -226,8 +231,11 @@ func (e *Engine) warmUp() error {
 func (e *Engine) Close() error {
 	var errs []error
 	for _, l := range e.all {
-		errs = append(errs, l.close())
+		l.free()
 	}
-	e.all = nil
+	for _, p := range e.pairs {
+		errs = append(errs, p.close())
+	}
+	e.all, e.pairs = nil, nil
 	return errors.Join(errs...)
 }
