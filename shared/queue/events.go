@@ -67,7 +67,7 @@ func (q *Queue) Read(ctx context.Context, tenant, id string, after uint64) ([]*j
 	if err != nil {
 		return nil, err
 	}
-	inbox := q.nc.NewRespInbox()
+	inbox := q.nc.NewInbox()
 	sub, err := q.nc.SubscribeSync(inbox)
 	if err != nil {
 		return nil, readError(err)
@@ -123,10 +123,8 @@ func (q *Queue) Watch(tenant, id string, wake func()) (stop func(), err error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	// The broker must know of the interest before the caller reads, or a write between the two goes unheard.
-	if err := q.nc.FlushTimeout(2 * time.Second); err != nil {
-		_ = sub.Unsubscribe()
-		return nil, readError(err)
+	if err := q.heeded(sub); err != nil { // or a write between this and the caller's read goes unheard
+		return nil, err
 	}
 	unhook := q.hook(wake)
 	return func() {

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/penstock-dev/penstock/shared/job"
 )
+
+const flushTimeout = 5 * time.Second
 
 // Inbox is where one gateway hears of its jobs' events right after they are stored. Its prefix can't be guessed, and a
 // worker may not subscribe below its root.
@@ -47,7 +50,7 @@ func (q *Queue) OpenInbox(handle func(tenant, id string, e *job.Event)) (*Inbox,
 		return nil, fmt.Errorf("queue: inbox: %w", err)
 	}
 	in.sub = sub
-	return in, nil
+	return in, q.heeded(sub)
 }
 
 // Address is what a job carries as Reply to be heard of here.
@@ -83,5 +86,14 @@ func (q *Queue) OnCancel(handle func(tenant, id string)) (stop func(), err error
 	if err != nil {
 		return nil, fmt.Errorf("queue: cancel signals: %w", err)
 	}
-	return func() { _ = sub.Unsubscribe() }, nil
+	return func() { _ = sub.Unsubscribe() }, q.heeded(sub)
+}
+
+// heeded returns when the broker knows of the subscription: what others publish from then on is heard.
+func (q *Queue) heeded(sub *nats.Subscription) error {
+	if err := q.nc.FlushTimeout(flushTimeout); err != nil {
+		_ = sub.Unsubscribe()
+		return readError(err)
+	}
+	return nil
 }

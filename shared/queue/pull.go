@@ -61,7 +61,7 @@ func (q *Queue) Pull(ctx context.Context, lane Lane, deliver func(*Delivery), ch
 }
 
 func (p *Puller) subscribe() error {
-	sub, err := p.q.nc.Subscribe(p.q.nc.NewRespInbox(), p.receive)
+	sub, err := p.q.nc.Subscribe(p.q.nc.NewInbox(), p.receive)
 	if err != nil {
 		return fmt.Errorf("queue: pull: %w", err)
 	}

@@ -1,0 +1,168 @@
+// Package gateway is the process that clients talk to: it authenticates, limits, queues and answers.
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/config"
+)
+
+// The two modes a gateway runs in.
+const (
+	Development = "development"
+	Production  = "production"
+)
+
+// Config is everything an operator can set on the gateway. It is read once, at the start.
+type Config struct {
+	Mode    string `yaml:"mode" env:"PENSTOCK_MODE" doc:"development or production; production where both nats_url and redis_url are set"`
+	DataDir string `yaml:"data_dir" env:"PENSTOCK_DATA_DIR" doc:"where this machine's files are kept: credentials, certificates, and the embedded servers' data"`
+
+	HTTPSAddr string `yaml:"https_addr" env:"PENSTOCK_HTTPS_ADDR" doc:"where HTTPS is served"`
+	HTTPAddr  string `yaml:"http_addr" env:"PENSTOCK_HTTP_ADDR" doc:"where plain HTTP is: the API in development, a redirect to HTTPS in production; off turns it off"`
+	OpsAddr   string `yaml:"ops_addr" env:"PENSTOCK_OPS_ADDR" doc:"the operations listener: health, readiness, metrics"`
+	Profiles  bool   `yaml:"profiles" env:"PENSTOCK_PROFILES" doc:"serve /debug/pprof/ on the operations listener"`
+
+	NATSURL   string `yaml:"nats_url" env:"PENSTOCK_NATS_URL" doc:"the broker; empty embeds one"`
+	NATSAddr  string `yaml:"nats_addr" env:"PENSTOCK_NATS_ADDR" doc:"where the embedded broker listens"`
+	RedisURL  string `yaml:"redis_url" env:"PENSTOCK_REDIS_URL" doc:"Redis; empty embeds one"`
+	RedisAddr string `yaml:"redis_addr" env:"PENSTOCK_REDIS_ADDR" doc:"where the embedded Redis listens; empty takes 127.0.0.1:6379, or any free port when that is taken"`
+
+	LogLevel  string `yaml:"log_level" env:"PENSTOCK_LOG_LEVEL" doc:"debug, info, warn or error"`
+	LogFormat string `yaml:"log_format" env:"PENSTOCK_LOG_FORMAT" doc:"json, text, or auto: text on a terminal"`
+
+	TLS     TLSConfig     `yaml:"tls"`
+	HTTP    HTTPConfig    `yaml:"http"`
+	Auth    AuthConfig    `yaml:"auth"`
+	Limits  LimitsConfig  `yaml:"limits"`
+	Jobs    JobsConfig    `yaml:"jobs"`
+	Queue   QueueConfig   `yaml:"queue"`
+	Results ResultsConfig `yaml:"results"`
+}
+
+// TLSConfig names the certificate; without one a local CA is made.
+type TLSConfig struct {
+	CertFile string `yaml:"cert_file" env:"PENSTOCK_TLS_CERT_FILE" doc:"certificate chain, PEM; read again when it changes"`
+	KeyFile  string `yaml:"key_file" env:"PENSTOCK_TLS_KEY_FILE" doc:"its private key, PEM"`
+}
+
+// HTTPConfig bounds what a caller may cost.
+type HTTPConfig struct {
+	MaxBody        config.Bytes  `yaml:"max_body" env:"PENSTOCK_HTTP_MAX_BODY" doc:"largest request body"`
+	HeadTimeout    time.Duration `yaml:"head_timeout" env:"PENSTOCK_HTTP_HEAD_TIMEOUT" doc:"for a request's whole head"`
+	IdleTimeout    time.Duration `yaml:"idle_timeout" env:"PENSTOCK_HTTP_IDLE_TIMEOUT" doc:"between requests on a connection"`
+	WriteTimeout   time.Duration `yaml:"write_timeout" env:"PENSTOCK_HTTP_WRITE_TIMEOUT" doc:"for one response, or one piece of a stream"`
+	Heartbeat      time.Duration `yaml:"heartbeat" env:"PENSTOCK_HTTP_HEARTBEAT" doc:"between comments on a silent event stream"`
+	MaxWait        time.Duration `yaml:"max_wait" env:"PENSTOCK_HTTP_MAX_WAIT" doc:"longest time a request may wait for a job's end"`
+	PredictModel   string        `yaml:"predict_model" env:"PENSTOCK_PREDICT_MODEL" doc:"the model behind POST /api/predict"`
+	PredictWait    time.Duration `yaml:"predict_wait" env:"PENSTOCK_PREDICT_WAIT" doc:"how long POST /api/predict waits for its answer"`
+	MaxConns       int           `yaml:"max_conns" env:"PENSTOCK_HTTP_MAX_CONNS" doc:"open connections; 0 for the default of 16384"`
+	MaxConnsPerIP  int           `yaml:"max_conns_per_ip" env:"PENSTOCK_HTTP_MAX_CONNS_PER_IP" doc:"open connections of one address; 0 for no bound"`
+	HSTS           bool          `yaml:"hsts" env:"PENSTOCK_HTTP_HSTS" doc:"send Strict-Transport-Security; always on in production"`
+	TrustedProxies []string      `yaml:"trusted_proxies" env:"PENSTOCK_HTTP_TRUSTED_PROXIES" doc:"CIDR prefixes whose X-Forwarded-For is believed; naming one also serves the API on plain HTTP to them"`
+	DrainDelay     time.Duration `yaml:"drain_delay" env:"PENSTOCK_HTTP_DRAIN_DELAY" doc:"how long a stopping gateway still takes connections after it went unready"`
+}
+
+// AuthConfig says whose tokens are taken.
+type AuthConfig struct {
+	Issuer     string        `yaml:"issuer" env:"PENSTOCK_AUTH_ISSUER" doc:"iss of our own tokens"`
+	Audience   string        `yaml:"audience" env:"PENSTOCK_AUTH_AUDIENCE" doc:"aud of our own tokens"`
+	KeyDir     string        `yaml:"key_dir" env:"PENSTOCK_AUTH_KEY_DIR" doc:"Ed25519 signing keys, PKCS#8 PEM; the newest signs, all verify; by default keys below the data folder"`
+	AccessTTL  time.Duration `yaml:"access_ttl" env:"PENSTOCK_AUTH_ACCESS_TTL" doc:"longest life of an access token"`
+	RefreshTTL time.Duration `yaml:"refresh_ttl" env:"PENSTOCK_AUTH_REFRESH_TTL" doc:"life of a refresh token that is not used"`
+	HS256File  string        `yaml:"hs256_secret_file" env:"PENSTOCK_AUTH_HS256_SECRET_FILE" doc:"file with a shared secret of at least 32 bytes; tokens signed with it (HS256) are taken too"`
+	PublicKeys []string      `yaml:"public_key_files" env:"PENSTOCK_AUTH_PUBLIC_KEY_FILES" doc:"PEM files with public keys of other issuers (RS256, ES256)"`
+}
+
+// LimitsConfig says what happens while Redis is away.
+type LimitsConfig struct {
+	Outage time.Duration `yaml:"outage" env:"PENSTOCK_LIMITS_OUTAGE" doc:"how long limits are kept from memory while Redis is away"`
+}
+
+// JobsConfig bounds what a job may ask for.
+type JobsConfig struct {
+	MaxAttempts int           `yaml:"max_attempts" env:"PENSTOCK_JOBS_MAX_ATTEMPTS" doc:"attempts of a job that names none"`
+	Grace       time.Duration `yaml:"grace" env:"PENSTOCK_JOBS_GRACE" doc:"how long jobs are still taken for a model whose last worker has gone"`
+}
+
+// QueueConfig says how the broker keeps jobs.
+type QueueConfig struct {
+	Profile  string       `yaml:"profile" env:"PENSTOCK_QUEUE_PROFILE" doc:"of the embedded broker: fast syncs to disk every two minutes, durable before each acknowledgement"`
+	Replicas int          `yaml:"replicas" env:"PENSTOCK_QUEUE_REPLICAS" doc:"copies of each stream in a cluster: 1, 3 or 5"`
+	MaxBytes config.Bytes `yaml:"max_bytes" env:"PENSTOCK_QUEUE_MAX_BYTES" doc:"bound of the jobs waiting"`
+}
+
+// ResultsConfig says how long answers are kept.
+type ResultsConfig struct {
+	Retention time.Duration `yaml:"retention" env:"PENSTOCK_RESULTS_RETENTION" doc:"how long an ended job stays readable"`
+}
+
+// Default is the configuration of make run.
+func Default() Config {
+	return Config{
+		DataDir: "data", HTTPSAddr: "127.0.0.1:8443", HTTPAddr: "127.0.0.1:8080", OpsAddr: "127.0.0.1:9090",
+		NATSAddr: "127.0.0.1:4222", LogLevel: "info", LogFormat: "auto",
+		HTTP: HTTPConfig{
+			MaxBody: 1 << 20, HeadTimeout: 10 * time.Second, IdleTimeout: 90 * time.Second, WriteTimeout: 30 * time.Second,
+			Heartbeat: 15 * time.Second, MaxWait: 300 * time.Second, PredictModel: "uninlu-tiny", PredictWait: time.Minute,
+		},
+		Auth: AuthConfig{
+			Issuer: "penstock", Audience: "penstock", AccessTTL: time.Hour, RefreshTTL: 30 * 24 * time.Hour,
+		},
+		Limits:  LimitsConfig{Outage: 5 * time.Minute},
+		Jobs:    JobsConfig{MaxAttempts: 3, Grace: 2 * time.Minute},
+		Queue:   QueueConfig{Profile: "fast", Replicas: 1, MaxBytes: 4 << 30},
+		Results: ResultsConfig{Retention: 24 * time.Hour},
+	}
+}
+
+// LoadConfig reads the defaults, the YAML file at path (or where PENSTOCK_CONFIG says) and the variables over them.
+// What is the worker's is passed over.
+func LoadConfig(path string, environ []string) (Config, error) {
+	c := Default()
+	err := config.Load(path, environ, &c,
+		"worker", "PENSTOCK_WORKER_*", "PENSTOCK_MODELS_DIR", "PENSTOCK_ONNXRUNTIME")
+	return c, err
+}
+
+// Validate completes what follows from other settings and refuses what cannot be.
+func (c *Config) Validate() error {
+	if c.Mode == "" {
+		c.Mode = Development
+		if c.NATSURL != "" && c.RedisURL != "" {
+			c.Mode = Production
+		}
+	}
+	var faults []error
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	bad(c.Mode == Development || c.Mode == Production, "mode: %q is neither development nor production", c.Mode)
+	bad(c.Mode != Production || c.NATSURL != "" && c.RedisURL != "", "mode: production needs PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL")
+	bad((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls: cert_file and key_file go together")
+	bad(c.Queue.Profile == "fast" || c.Queue.Profile == "durable", "queue.profile: %q is neither fast nor durable", c.Queue.Profile)
+	bad(c.Jobs.MaxAttempts >= 1 && c.Jobs.MaxAttempts <= 20, "jobs.max_attempts: is 1 to 20")
+	bad(c.HTTP.MaxBody > 0 && c.HTTP.MaxBody <= 3<<20, "http.max_body: is 1 byte to 3 MiB")
+	for _, p := range c.HTTP.TrustedProxies {
+		_, err := netip.ParsePrefix(p)
+		bad(err == nil, "http.trusted_proxies: %q is no CIDR prefix", p)
+	}
+	if c.Auth.KeyDir == "" {
+		c.Auth.KeyDir = c.path("dev", "keys")
+		if c.Mode == Production {
+			c.Auth.KeyDir = c.path("keys")
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// path is below the data folder.
+func (c *Config) path(elem ...string) string {
+	return filepath.Join(append([]string{c.DataDir}, elem...)...)
+}
