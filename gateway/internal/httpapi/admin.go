@@ -122,10 +122,7 @@ func (k *call) deleteKey() error {
 
 // listWorkers is GET /admin/v1/workers.
 func (k *call) listWorkers() error {
-	workers, err := k.s.deps.Workers(k.context())
-	if err != nil {
-		return err
-	}
+	workers := k.s.deps.Jobs.Workers()
 	if workers == nil {
 		workers = []job.Worker{}
 	}

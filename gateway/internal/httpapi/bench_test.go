@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"testing"
@@ -34,7 +33,6 @@ func benchServer(b *testing.B) (addr string, cfg *tls.Config) {
 	sub.State.Usage = &job.Usage{QueueMS: 0.2, RunMS: 0.1, BatchSize: 1}
 	deps := testDeps(&fakeJobs{}, io.Discard, io.Discard)
 	deps.Jobs = &readyJobs{sub: sub}
-	deps.Audit = slog.New(slog.NewJSONHandler(io.Discard, nil))
 	s, err := New(Config{}, deps)
 	if err != nil {
 		b.Fatal(err)
@@ -51,7 +49,12 @@ func benchServer(b *testing.B) (addr string, cfg *tls.Config) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Serve(ctx, Listener{Listener: l, TLS: certs.Config()}) }()
-	b.Cleanup(func() { cancel(); <-stopped })
+	b.Cleanup(func() {
+		cancel()
+		if err := <-stopped; err != nil {
+			b.Error(err)
+		}
+	})
 	return l.Addr().String(), &tls.Config{InsecureSkipVerify: true}
 }
 
@@ -70,6 +73,7 @@ func benchmarkRequest(b *testing.B, raw string) {
 		b.Fatal(err)
 	}
 	n, err := io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
 	if err != nil || res.StatusCode != http.StatusOK || n == 0 {
 		b.Fatal(res.Status, err)
 	}

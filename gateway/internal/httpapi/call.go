@@ -209,8 +209,12 @@ func (s *Server) audit(r *record) {
 	attrs = append(attrs, slog.String("request_id", r.id), slog.String("method", r.method), slog.String("route", r.route),
 		slog.Int("status", r.status), slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("remote", r.remote.String()))
 	for _, a := range [...]struct{ key, value string }{
-		{"code", string(r.code)}, {"tenant", r.tenant}, {"subject", r.subject},
-		{"task", r.task}, {"model", r.model}, {"job_id", r.jobID},
+		{"code", string(r.code)},
+		{"tenant", r.tenant},
+		{"subject", r.subject},
+		{"task", r.task},
+		{"model", r.model},
+		{"job_id", r.jobID},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.key, a.value))

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -347,8 +348,8 @@ type secureConn struct {
 	tls *tls.Conn
 }
 
-// Handshake runs the TLS handshake, in the connection's own goroutine.
-func (c *secureConn) Handshake() error { return c.tls.Handshake() }
+// Handshake runs the TLS handshake, in the connection's own goroutine and within its deadline.
+func (c *secureConn) Handshake() error { return c.tls.HandshakeContext(context.Background()) }
 
 // ConnectionState tells what was agreed.
 func (c *secureConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }

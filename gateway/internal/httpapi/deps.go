@@ -17,9 +17,8 @@ type Deps struct {
 	Jobs    Jobs
 	Tenants Tenants
 	// Usage tells a tenant its own counters; what it returns is sent as JSON.
+	// UsageOf makes one of a method that returns a type of its own.
 	Usage func(ctx context.Context, p *tenant.Principal) (any, error)
-	// Workers lists the live workers.
-	Workers func(ctx context.Context) ([]job.Worker, error)
 	// Ready tells why requests can't be served; nil when they can.
 	Ready func(ctx context.Context) error
 
@@ -43,8 +42,11 @@ type Tokens interface {
 	JWKS() []byte
 }
 
-// Jobs is the path of a job, from its submission to its end.
-type Jobs interface {
+// Jobs is the path of a job, from its submission to its end. JobsOf makes one of a type whose streams are its own.
+type Jobs = jobsOf[Stream]
+
+// jobsOf is Jobs with a type of stream.
+type jobsOf[S Stream] interface {
 	// Submit accepts a job and waits r.Wait for its end. ctx ends when the caller is gone.
 	// The submission's limits may be set beside an error.
 	Submit(ctx context.Context, p *tenant.Principal, r job.Request) (job.Submission, error)
@@ -53,17 +55,38 @@ type Jobs interface {
 	// Wait returns when the job ended, or its latest state when ctx's deadline passes.
 	Wait(ctx context.Context, tenantID, id string) (job.State, error)
 	// Events opens the job's events after the given id.
-	Events(ctx context.Context, tenantID, id string, after int) (Stream, error)
+	Events(ctx context.Context, tenantID, id string, after int) (S, error)
 	// Cancel asks for a job's end. Fault: conflict, when it had ended.
 	Cancel(ctx context.Context, tenantID, id string) (job.State, error)
 	// List gives one page of a tenant's jobs, newest first.
 	List(ctx context.Context, tenantID string, f job.Filter) (job.Page, error)
 	// Models is what the fleet serves.
 	Models() []job.Model
+	// Workers lists the live workers.
+	Workers() []job.Worker
 }
 
-// Stream gives a job's events in order. It is an alias, so that an implementation needs no import of this package.
-type Stream = interface {
+// JobsOf makes Jobs of an implementation whose Events returns a type of its own.
+func JobsOf[S Stream](j jobsOf[S]) Jobs { return jobsAdapter[S]{j} }
+
+type jobsAdapter[S Stream] struct{ jobsOf[S] }
+
+// Events opens the stream; beside an error there is none.
+func (a jobsAdapter[S]) Events(ctx context.Context, tenantID, id string, after int) (Stream, error) {
+	s, err := a.jobsOf.Events(ctx, tenantID, id, after)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// UsageOf makes Deps.Usage of a method that returns a type of its own.
+func UsageOf[T any](f func(context.Context, *tenant.Principal) (T, error)) func(context.Context, *tenant.Principal) (any, error) {
+	return func(ctx context.Context, p *tenant.Principal) (any, error) { return f(ctx, p) }
+}
+
+// Stream gives a job's events in order.
+type Stream interface {
 	// Next gives the next event, io.EOF after the last. A deadline of ctx that passes loses nothing.
 	Next(ctx context.Context) (job.Message, error)
 	Close()

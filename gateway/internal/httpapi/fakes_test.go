@@ -175,6 +175,8 @@ func (j *fakeJobs) List(_ context.Context, _ string, f job.Filter) (job.Page, er
 	return job.Page{Jobs: []job.State{stateOf(someJob, job.Succeeded, "1"), stateOf("job_b", job.Queued, "")}, Next: "abc"}, nil
 }
 
+func (j *fakeJobs) Workers() []job.Worker { return nil }
+
 func (j *fakeJobs) Models() []job.Model {
 	return []job.Model{
 		{Name: "sleep", Versions: []string{"1"}, Engine: "sleep", Workers: 1, Slots: 16, Free: 16},
@@ -276,10 +278,9 @@ func testDeps(jobs *fakeJobs, audit, log io.Writer) Deps {
 		Usage: func(_ context.Context, p *tenant.Principal) (any, error) {
 			return map[string]any{"tenant": p.Tenant.ID, "used": 1}, nil
 		},
-		Workers: func(context.Context) ([]job.Worker, error) { return nil, nil },
-		Ready:   func(context.Context) error { return nil },
-		Log:     slog.New(slog.NewTextHandler(log, nil)),
-		Audit:   slog.New(slog.NewJSONHandler(audit, nil)),
+		Ready: func(context.Context) error { return nil },
+		Log:   slog.New(slog.NewTextHandler(log, nil)),
+		Audit: slog.New(slog.NewJSONHandler(audit, nil)),
 	}
 }
 
@@ -309,7 +310,7 @@ func start(t *testing.T, cfg Config, change ...func(*Deps)) *api {
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		cancel()
-		<-a.serveStopped
+		require.NoError(t, <-a.serveStopped)
 	})
 	return a
 }

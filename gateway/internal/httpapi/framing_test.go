@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -336,8 +337,9 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 		defer c.Close()
 		_, err = io.WriteString(c, ask)
 		require.NoError(t, err)
-		_, err = http.ReadResponse(bufio.NewReader(c), nil)
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
 		open = append(open, c)
 	}
 	res, _ := exchange(t, a.plain, 1, ask)
@@ -347,4 +349,64 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 		res, _ := exchange(t, a.plain, 1, ask)
 		return len(res) == 1
 	}, 5*time.Second, 10*time.Millisecond)
+}
+
+func TestExpectContinue(t *testing.T) {
+	t.Parallel()
+	a := start(t, Config{})
+	var d net.Dialer
+	c, err := d.DialContext(t.Context(), "tcp", a.plain)
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	br := bufio.NewReader(c)
+	for range 2 {
+		_, err = io.WriteString(c, "POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"+auth+
+			"Content-Length: 35\r\n\r\n")
+		require.NoError(t, err)
+		line, err := br.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "HTTP/1.1 100 Continue\r\n", line)
+		_, err = br.ReadString('\n')
+		require.NoError(t, err)
+		_, err = io.WriteString(c, sleepJob)
+		require.NoError(t, err)
+		res, err := http.ReadResponse(br, nil)
+		require.NoError(t, err)
+		_, _ = io.Copy(io.Discard, res.Body)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, 202, res.StatusCode)
+	}
+}
+
+// What a head declares must not be allocated before it comes.
+//
+//nolint:paralleltest // it measures the heap
+func TestDeclaredLengthsCostNothing(t *testing.T) {
+	a := start(t, Config{MaxBody: 64 << 20})
+	const n = 200
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var open []net.Conn
+	for range n {
+		var d net.Dialer
+		c, err := d.DialContext(t.Context(), "tcp", a.plain)
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = io.WriteString(c, "POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"+auth+"Content-Length: 60000000\r\n\r\n"+
+			strings.Repeat(" ", 10<<10))
+		require.NoError(t, err)
+		open = append(open, c)
+	}
+	require.Eventually(t, func() bool { return a.conns.len() >= n }, 10*time.Second, time.Millisecond)
+	timer := time.NewTimer(100 * time.Millisecond) // the handlers read what has come
+	<-timer.C
+	runtime.ReadMemStats(&after)
+	each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / n
+	t.Logf("%d bytes of heap for each connection that declared 60 MB and sent 10 KiB", each)
+	require.Less(t, each, int64(256<<10))
+	for _, c := range open {
+		require.NoError(t, c.Close())
+	}
 }

@@ -247,7 +247,6 @@ func validHost(b []byte) bool {
 	if len(b) == 0 || len(b) > maxAuthority {
 		return false
 	}
-	name, port := b, []byte(nil)
 	if b[0] == '[' {
 		end := bytes.IndexByte(b, ']')
 		if end < 3 {
@@ -267,11 +266,9 @@ func validHost(b []byte) bool {
 		}
 		return validPort(rest[1:])
 	}
-	if i := bytes.IndexByte(b, ':'); i >= 0 {
-		name, port = b[:i], b[i+1:]
-		if !validPort(port) {
-			return false
-		}
+	name, port, hasPort := bytes.Cut(b, []byte{':'})
+	if hasPort && !validPort(port) {
+		return false
 	}
 	if len(name) == 0 {
 		return false

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -136,7 +137,7 @@ func TestDocumentedProblemsAreOurs(t *testing.T) {
 		require.Equal(t, "urn:penstock:problem:"+str(ex["code"]), ex["type"], name)
 	}
 	codes := obj(obj(obj(doc.Components["schemas"]["Problem"])["properties"])["code"])["enum"]
-	for _, c := range codes.([]any) {
+	for _, c := range values(codes) {
 		status, _ := meaning(fault.Code(str(c)))
 		if status == 500 {
 			require.Contains(t, []string{"internal", "attempts_exhausted"}, c)
@@ -288,6 +289,14 @@ func hasType(want, v any) bool {
 	return false
 }
 
+// parsed is the document, read once.
+var parsed = sync.OnceValue(func() (v any) {
+	if err := json.Unmarshal(openAPI, &v); err != nil {
+		panic(err)
+	}
+	return v
+})
+
 // resolve follows a reference into the document.
 func resolve(t *testing.T, v map[string]any) map[string]any {
 	t.Helper()
@@ -295,8 +304,7 @@ func resolve(t *testing.T, v map[string]any) map[string]any {
 	if !ok {
 		return v
 	}
-	var at any
-	require.NoError(t, json.Unmarshal(openAPI, &at))
+	at := parsed()
 	for part := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 		at = obj(at)[part]
 	}

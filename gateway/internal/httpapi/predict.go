@@ -58,6 +58,7 @@ func (k *call) predicted(st *job.State, detach bool) error {
 		return fault.New(fault.Conflict, "the job was canceled")
 	case job.Expired:
 		return fault.New(fault.DeadlineExceeded, "the job was not started in time")
+	case job.Scheduled, job.Queued, job.Running:
 	}
 	if !detach { // nobody waits for it any more
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(k.context()), 2*time.Second)

@@ -34,7 +34,7 @@ type Server struct {
 // New builds a server; nothing listens yet.
 func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Auth == nil || deps.Tokens == nil || deps.Jobs == nil || deps.Tenants == nil || deps.Usage == nil ||
-		deps.Workers == nil || deps.Ready == nil || deps.Log == nil || deps.Audit == nil {
+		deps.Ready == nil || deps.Log == nil || deps.Audit == nil {
 		return nil, errors.New("httpapi: every dependency but Observe is needed")
 	}
 	cfg = cfg.withDefaults()
@@ -83,17 +83,17 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 		select {
 		case err := <-failed:
 			if err != nil {
-				return errors.Join(err, s.shutdownNow())
+				return errors.Join(err, s.shutdownNow(ctx))
 			}
 		case <-ctx.Done():
-			return s.shutdownNow()
+			return s.shutdownNow(ctx)
 		}
 	}
 	return nil
 }
 
-func (s *Server) shutdownNow() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func (s *Server) shutdownNow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	return s.Shutdown(ctx)
 }
@@ -116,7 +116,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return err
 	}
 	s.stop() // second stage: whoever still waits is told so, then cut off
-	grace, cancel := context.WithTimeout(context.Background(), time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if s.settled(grace) {
 		return nil

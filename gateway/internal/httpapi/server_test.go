@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -32,15 +34,23 @@ func TestShutdownLetsTheHeldFinish(t *testing.T) {
 		<-goOn
 		return job.Submission{State: stateOf(someJob, job.Succeeded, "1")}, nil
 	}
-	held := make(chan answer, 1)
-	go func() { held <- a.call(t, "POST", "/v1/jobs", goodToken, sleepJob, "Prefer", "wait=60") }()
+	var d net.Dialer
+	c, err := d.DialContext(t.Context(), "tcp", a.plain)
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nPrefer: wait=60\r\n"+auth+
+		"Content-Length: 35\r\n\r\n"+sleepJob)
+	require.NoError(t, err)
 	<-waiting
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.Shutdown(context.Background()) }()
 	require.Eventually(t, func() bool { return a.Ready(t.Context()) != nil }, 5*time.Second, time.Millisecond)
 	close(goOn)
-	got := <-held
-	require.Equal(t, 200, got.status)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, 200, res.StatusCode)
+	require.True(t, res.Close)
 	require.NoError(t, <-stopped)
 }
 
