@@ -92,7 +92,7 @@ func TestScanGoesOnPastBrokenVersions(t *testing.T) {
 		"good/1 true", "good/2 true", "good/10 true",
 		"mixed/1 true", "mixed/2 false", "mixed/3 false", "mixed/4 false",
 	}, got)
-	assert.ErrorContains(t, entries[4].Err, "SHA-256")
+	require.ErrorContains(t, entries[4].Err, "SHA-256")
 
 	_, err = model.Scan(filepath.Join(repo, "nowhere"))
 	assert.Error(t, err)

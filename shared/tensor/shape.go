@@ -33,7 +33,7 @@ func Elements(shape []int64) (int64, error) {
 	if empty {
 		return 0, nil
 	}
-	return int64(product), nil //nolint:gosec // bounded by MaxInt64 above
+	return int64(product), nil
 }
 
 // Bytes is how many bytes a tensor of that type and shape takes. Strings have no fixed size and are an error.
@@ -50,7 +50,7 @@ func Bytes(d DType, shape []int64) (int64, error) {
 	if hi != 0 || lo > math.MaxInt64-7 {
 		return 0, fmt.Errorf("tensor: shape %v of %s has more bytes than can be counted", shape, d)
 	}
-	return int64((lo + 7) / 8), nil //nolint:gosec // bounded by MaxInt64 above
+	return int64((lo + 7) / 8), nil
 }
 
 // Check holds a declared type and shape against the number of bytes really sent.

@@ -3,6 +3,7 @@ package batch_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestAFullBatchIsDueAtOnce(t *testing.T) {
 	assert.Equal(t, batch.Size, got.Reason)
 	assert.Equal(t, "a", got.Key)
 	assert.Len(t, got.Items, 3)
-	assert.Equal(t, 3, len(got.Since))
+	assert.Len(t, got.Since, 3)
 }
 
 func TestReasons(t *testing.T) {
@@ -139,7 +140,7 @@ func TestWhateverHappens(t *testing.T) {
 			now = now.Add(time.Duration(rng.IntN(500)) * time.Millisecond)
 			switch rng.IntN(4) {
 			case 0, 1:
-				in := info{fmt.Sprint(rng.IntN(3)), 1 + rng.IntN(25), now}
+				in := info{strconv.Itoa(rng.IntN(3)), 1 + rng.IntN(25), now}
 				waiting[i] = in
 				b.Add(i, in.key, in.cost, now)
 			case 2:

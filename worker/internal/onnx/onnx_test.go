@@ -2,7 +2,7 @@ package onnx_test
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -22,28 +22,32 @@ import (
 // TestRuntime holds every test that needs the runtime, of which a process has one.
 func TestRuntime(t *testing.T) {
 	t.Parallel()
-	t.Run("unfit libraries", unfitLibraries)
+	unfitLibraries(t) // before one is open
 	rt, err := onnx.Open(onnxlib.Find(t))
 	require.NoError(t, err)
 	_, err = onnx.Open(onnxlib.Find(t))
 	require.ErrorContains(t, err, "already open")
 	assert.NotEmpty(t, rt.Version())
-	t.Run("group", func(t *testing.T) {
-		t.Run("run", func(t *testing.T) { t.Parallel(); runs(t, rt) })
-		t.Run("load refuses", func(t *testing.T) { t.Parallel(); loadRefuses(t, rt) })
-		t.Run("cancel", func(t *testing.T) { t.Parallel(); cancels(t, rt) })
-		t.Run("concurrent", func(t *testing.T) { t.Parallel(); concurrent(t, rt) })
-	})
 	path := write(t, addModel())
 	s, err := rt.Load(path, addOptions())
 	require.NoError(t, err)
 	require.ErrorContains(t, rt.Close(), "still open")
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Close(), "again")
-	require.NoError(t, rt.Close())
+	t.Cleanup(func() { require.NoError(t, rt.Close(), "every test closed its sessions") })
+
+	for name, test := range map[string]func(*testing.T, *onnx.Runtime){
+		"run": runs, "load refuses": loadRefuses, "cancel": cancels, "concurrent": concurrent,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, rt)
+		})
+	}
 }
 
 func unfitLibraries(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "libonnxruntime.so")
 	_, err := onnx.Open(missing)
@@ -85,6 +89,7 @@ func addOptions() onnx.Options {
 }
 
 func runs(t *testing.T, rt *onnx.Runtime) {
+	t.Helper()
 	s, err := rt.Load(write(t, addModel()), addOptions())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
@@ -132,6 +137,7 @@ func runs(t *testing.T, rt *onnx.Runtime) {
 }
 
 func loadRefuses(t *testing.T, rt *onnx.Runtime) {
+	t.Helper()
 	good := write(t, addModel())
 	for name, o := range map[string]onnx.Options{
 		"an input the model lacks":  {Inputs: []string{"x", "y", "z"}, Outputs: []string{"sum"}},
@@ -143,12 +149,12 @@ func loadRefuses(t *testing.T, rt *onnx.Runtime) {
 		"a device of no machine":    {Device: "cuda:4096", Inputs: []string{"x", "y"}, Outputs: []string{"sum"}},
 	} {
 		_, err := rt.Load(good, o)
-		assert.Error(t, err, name)
+		require.Error(t, err, name)
 	}
 	_, err := rt.Load(good, onnx.Options{Device: "cuda:4096", Inputs: []string{"x", "y"}, Outputs: []string{"sum"}})
-	assert.ErrorContains(t, err, "cuda:4096")
+	require.ErrorContains(t, err, "cuda:4096")
 	_, err = rt.Load(filepath.Join(t.TempDir(), "none.onnx"), addOptions())
-	assert.Error(t, err)
+	require.Error(t, err)
 	broken := addModel()
 	broken = append(broken[:40:40], broken[41:]...)
 	_, err = rt.Load(write(t, broken), addOptions())
@@ -157,6 +163,7 @@ func loadRefuses(t *testing.T, rt *onnx.Runtime) {
 
 // cancels ends a run that would take very long otherwise.
 func cancels(t *testing.T, rt *onnx.Runtime) {
+	t.Helper()
 	s, err := rt.Load(write(t, loopModel()), onnx.Options{Inputs: []string{"trips"}, Outputs: []string{"last"}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
@@ -183,6 +190,7 @@ func cancels(t *testing.T, rt *onnx.Runtime) {
 }
 
 func concurrent(t *testing.T, rt *onnx.Runtime) {
+	t.Helper()
 	s, err := rt.Load(write(t, addModel()), addOptions())
 	require.NoError(t, err)
 	var all sync.WaitGroup
@@ -191,16 +199,18 @@ func concurrent(t *testing.T, rt *onnx.Runtime) {
 			var x, sum onnx.Tensor[float32]
 			defer func() { x.Free(); sum.Free() }()
 			for i := range 50 {
-				a, err := x.Shape(int64(1+i%3), 3)
-				assert.NoError(t, err)
-				b, err := sum.Shape(int64(1+i%3), 3)
-				assert.NoError(t, err)
+				a, errA := x.Shape(int64(1+i%3), 3)
+				b, errB := sum.Shape(int64(1+i%3), 3)
 				for k := range a {
 					a[k] = float32(g + i)
 				}
 				ctx, cancel := context.WithCancel(t.Context())
-				assert.NoError(t, s.Run(ctx, []onnx.Value{&x, &x}, []onnx.Value{&sum}))
+				err := errors.Join(errA, errB, s.Run(ctx, []onnx.Value{&x, &x}, []onnx.Value{&sum}))
 				cancel()
+				if err != nil {
+					t.Error(err)
+					return
+				}
 				assert.InDelta(t, float32(2*(g+i)), b[len(b)-1], 0)
 			}
 		})
@@ -258,10 +268,10 @@ func TestHeaderRefusesDamage(t *testing.T) {
 	whole := loopModel()
 	for n := range whole {
 		_, err := onnx.ReadHeader(write(t, whole[:n]))
-		assert.Error(t, err, "cut at %d of %d", n, len(whole))
+		require.Error(t, err, "cut at %d of %d", n, len(whole))
 	}
 	_, err := onnx.ReadHeader(t.TempDir())
-	assert.Error(t, err)
+	require.Error(t, err)
 	deep := []byte{}
 	for range 300 {
 		deep = message(6, message(5, message(1, deep)))
@@ -360,6 +370,6 @@ func BenchmarkRun(b *testing.B) {
 func write(tb testing.TB, b []byte) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "model.onnx")
-	require.NoError(tb, os.WriteFile(path, b, 0o600), fmt.Sprint(len(b)))
+	require.NoError(tb, os.WriteFile(path, b, 0o600), "model of %d bytes", len(b))
 	return path
 }

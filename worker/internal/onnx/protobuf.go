@@ -3,7 +3,7 @@ package onnx
 import (
 	"bufio"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -79,9 +79,9 @@ func inside(k kind, n uint64) kind {
 
 // field looks n up in pairs of a field's number and its kind.
 func field(n uint64, pairs ...kind) kind {
-	for i := 0; i < len(pairs); i += 2 {
-		if uint64(pairs[i]) == n { //nolint:gosec // a literal
-			return pairs[i+1]
+	for ; len(pairs) >= 2; pairs = pairs[2:] {
+		if uint64(pairs[0]) == n { //nolint:gosec // a literal
+			return pairs[1]
 		}
 	}
 	return kindSkip
@@ -112,7 +112,7 @@ func scanHeader(f *os.File) (*Header, error) {
 		return nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("not a regular file")
+		return nil, errors.New("not a regular file")
 	}
 	s := &scanner{
 		file: f, buf: bufio.NewReaderSize(f, 1<<14), size: st.Size(),

@@ -77,7 +77,7 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 		provider(so, o.Device),
 	)
 	if err != nil {
-		so.Destroy() //nolint:errcheck // it always returns nil
+		so.Destroy() //nolint:errcheck,gosec // it always returns nil
 		return nil, err
 	}
 	return so, nil
@@ -140,7 +140,7 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Value) error {
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
-		ro.Terminate() //nolint:errcheck // the run then goes on to its own end, for which Run waits anyway
+		ro.Terminate() //nolint:errcheck,gosec // the run then goes on to its own end, for which Run waits anyway
 	})
 	err = s.run(inputs, outputs, ro)
 	if stop() {
@@ -151,7 +151,7 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Value) error {
 	if ro.UnsetTerminate() == nil {
 		s.giveOptions(ro)
 	} else {
-		ro.Destroy() //nolint:errcheck // it always returns nil
+		ro.Destroy() //nolint:errcheck,gosec // it always returns nil
 	}
 	if err != nil {
 		return ctx.Err()

@@ -84,7 +84,7 @@ func (t *Tensor[T]) Dims() []int64 { return t.shape }
 // Free gives the native value back. The tensor may be shaped again.
 func (t *Tensor[T]) Free() {
 	if t.value != nil {
-		t.value.Destroy() //nolint:errcheck // it always returns nil
+		t.value.Destroy() //nolint:errcheck,gosec // it always returns nil
 	}
 	t.value, t.data, t.shape = nil, nil, t.shape[:0]
 }

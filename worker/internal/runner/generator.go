@@ -78,7 +78,7 @@ func (g *generator) run(ctx context.Context, r engine.Request, emit func([]byte)
 		select {
 		case <-s.notify:
 		case <-ctx.Done():
-			g.leave(s)
+			g.leave(ctx, s)
 			return engine.Result{}, ctx.Err()
 		}
 		batch = g.take(s, batch)
@@ -86,7 +86,7 @@ func (g *generator) run(ctx context.Context, r engine.Request, emit func([]byte)
 			e := &batch[i]
 			if e.Delta != nil && emit != nil {
 				if err := emit(e.Delta); err != nil {
-					g.leave(s)
+					g.leave(ctx, s)
 					return engine.Result{}, err
 				}
 			}
@@ -142,7 +142,7 @@ func (g *generator) admit(ctx context.Context, s *stream) (err error) {
 }
 
 // leave takes a stream out whose caller has gone.
-func (g *generator) leave(s *stream) {
+func (g *generator) leave(ctx context.Context, s *stream) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s.id == 0 {
@@ -157,15 +157,15 @@ func (g *generator) leave(s *stream) {
 	if g.active[s.id] == s {
 		g.engine.Cancel(s.id)
 		delete(g.active, s.id)
-		g.admitWaiting()
+		g.admitWaiting(context.WithoutCancel(ctx))
 	}
 }
 
 // admitWaiting lets in who waits while there is room. The caller holds mu.
-func (g *generator) admitWaiting() {
+func (g *generator) admitWaiting(ctx context.Context) {
 	for len(g.waiting) > 0 {
 		s := g.waiting[0]
-		err := g.admit(context.Background(), s)
+		err := g.admit(ctx, s)
 		if errors.Is(err, engine.ErrBusy) {
 			return
 		}
@@ -200,7 +200,7 @@ func (g *generator) steps(ctx context.Context) {
 		for i := range events {
 			g.deal(&events[i])
 		}
-		g.admitWaiting()
+		g.admitWaiting(ctx)
 		g.mu.Unlock()
 		if err != nil {
 			rest(ctx, afterFailure)

@@ -25,13 +25,13 @@ type unary struct {
 	metrics   *modelMetrics
 	meter     *meter
 	instances sync.WaitGroup
+	cancel    context.CancelFunc // ends the instances and what they run
 
-	quit chan struct{} // closed by stop
 	wake chan struct{} // a token for each instance that may find something new
 
 	mu      sync.Mutex
 	batcher *batch.Batcher[*call]
-	running map[*group]struct{} // what the instances run now
+	running int // groups that the instances run now
 	closed  bool
 }
 
@@ -54,16 +54,16 @@ func newUnary(e engine.Unary, b Build, log *slog.Logger, mm *modelMetrics, m *me
 	if size <= 0 {
 		size = defaultMaxSize
 	}
+	ctx, cancel := context.WithCancel(context.Background())
 	u := &unary{
-		engine: e, build: b, log: log, metrics: mm, meter: m,
-		quit: make(chan struct{}), wake: make(chan struct{}, b.Instances),
+		engine: e, build: b, log: log, metrics: mm, meter: m, cancel: cancel,
+		wake: make(chan struct{}, b.Instances),
 		batcher: batch.New[*call](batch.Config{
 			MaxSize: size, MaxDelay: b.Manifest.Batch.MaxDelay, MaxTokens: b.Manifest.Batch.MaxTokens,
 		}),
-		running: map[*group]struct{}{},
 	}
 	for range b.Instances {
-		u.instances.Go(u.instance)
+		u.instances.Go(func() { u.instance(ctx) })
 	}
 	return u
 }
@@ -152,21 +152,21 @@ func (u *unary) leave(c *call) {
 }
 
 // instance runs batches until the loop is stopped.
-func (u *unary) instance() {
+func (u *unary) instance(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	defer timer.Stop()
 	for {
-		calls, ctx, g := u.next(timer)
+		calls, run, g := u.next(ctx, timer)
 		if g == nil {
 			return
 		}
-		u.runGroup(ctx, g, calls)
+		u.runGroup(ctx, run, g, calls)
 	}
 }
 
 // next waits for a batch that is due. A nil group means that the loop was stopped.
-func (u *unary) next(timer *time.Timer) ([]*call, context.Context, *group) {
+func (u *unary) next(ctx context.Context, timer *time.Timer) ([]*call, context.Context, *group) {
 	for {
 		u.mu.Lock()
 		if u.closed {
@@ -174,15 +174,15 @@ func (u *unary) next(timer *time.Timer) ([]*call, context.Context, *group) {
 			return nil, nil, nil
 		}
 		now := time.Now()
-		if b, ok := u.batcher.Next(now, len(u.running) == 0); ok {
-			ctx, g := u.start(b.Items)
+		if b, ok := u.batcher.Next(now, u.running == 0); ok {
+			run, g := u.start(ctx, b.Items)
 			more := u.batcher.Len() > 0
 			u.mu.Unlock()
 			if more {
 				u.wakeOne()
 			}
 			u.observe(&b, now)
-			return b.Items, ctx, g
+			return b.Items, run, g
 		}
 		var fire <-chan time.Time
 		if d, ok := u.batcher.UntilNext(now); ok {
@@ -193,7 +193,7 @@ func (u *unary) next(timer *time.Timer) ([]*call, context.Context, *group) {
 		select {
 		case <-u.wake:
 		case <-fire:
-		case <-u.quit:
+		case <-ctx.Done():
 		}
 		timer.Stop()
 	}
@@ -207,8 +207,8 @@ func (u *unary) observe(b *batch.Batch[*call], now time.Time) {
 }
 
 // start makes a group of calls. The caller holds mu.
-func (u *unary) start(calls []*call) (context.Context, *group) {
-	ctx, cancel := context.WithCancel(context.Background())
+func (u *unary) start(ctx context.Context, calls []*call) (context.Context, *group) {
+	run, cancel := context.WithCancel(ctx)
 	g := &group{cancel: cancel}
 	for _, c := range calls {
 		c.group = g
@@ -216,62 +216,63 @@ func (u *unary) start(calls []*call) (context.Context, *group) {
 			g.live++
 		}
 	}
-	u.running[g] = struct{}{}
-	return ctx, g
+	u.running++
+	return run, g
 }
 
 // end takes a group off the running ones.
 func (u *unary) end(g *group) {
 	g.cancel()
 	u.mu.Lock()
-	delete(u.running, g)
+	u.running--
 	u.mu.Unlock()
 }
 
-// runGroup runs a batch and hands out its outcomes; a batch that fails as a whole is run again one by one.
-func (u *unary) runGroup(ctx context.Context, g *group, calls []*call) {
-	outcomes, err := u.runBatch(ctx, calls)
+// runGroup runs a batch under the context run and hands out its outcomes; a batch that fails as a whole is run again one
+// by one.
+func (u *unary) runGroup(ctx, run context.Context, g *group, calls []*call) {
+	outcomes, err := u.runBatch(run, calls)
 	u.end(g)
 	switch {
 	case err == nil:
 		for i, c := range calls {
 			c.done <- outcomes[i]
 		}
-	case len(calls) == 1 || ctx.Err() != nil && u.stopped():
+	case len(calls) == 1 || ctx.Err() != nil:
 		for _, c := range calls {
-			c.done <- engine.Outcome{Err: u.final(err)}
+			c.done <- engine.Outcome{Err: final(ctx, err)}
 		}
 	default:
-		u.log.Warn("a batch failed; its requests run again one by one",
+		u.log.WarnContext(ctx, "a batch failed; its requests run again one by one",
 			"model", u.build.Manifest.Name, "batch_size", len(calls), "error", err.Error())
 		for _, c := range calls {
-			u.runAlone(c)
+			u.runAlone(ctx, c)
 		}
 	}
 }
 
 // runAlone runs one call of a batch that failed.
-func (u *unary) runAlone(c *call) {
+func (u *unary) runAlone(ctx context.Context, c *call) {
 	u.mu.Lock()
 	if c.gone || u.closed {
 		u.mu.Unlock()
 		c.done <- engine.Outcome{Err: stopping()}
 		return
 	}
-	ctx, g := u.start([]*call{c})
+	run, g := u.start(ctx, []*call{c})
 	u.mu.Unlock()
-	outcomes, err := u.runBatch(ctx, []*call{c})
+	outcomes, err := u.runBatch(run, []*call{c})
 	u.end(g)
 	if err != nil {
-		c.done <- engine.Outcome{Err: u.final(err)}
+		c.done <- engine.Outcome{Err: final(ctx, err)}
 		return
 	}
 	c.done <- outcomes[0]
 }
 
 // final makes a batch's error one request's: a run that a stopping worker ended is none of the model's fault.
-func (u *unary) final(err error) error {
-	if errors.Is(err, context.Canceled) && u.stopped() {
+func final(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return stopping()
 	}
 	if f := (*fault.Error)(nil); errors.As(err, &f) {
@@ -295,24 +296,15 @@ func (u *unary) runBatch(ctx context.Context, calls []*call) (outcomes []engine.
 	u.metrics.run.Observe(time.Since(begin).Seconds())
 	if err == nil && len(outcomes) != len(calls) {
 		err = fault.New(fault.Internal, "the model failed on this input")
-		u.log.Error("an engine gave back another number of outcomes than units",
+		u.log.ErrorContext(ctx, "an engine gave back another number of outcomes than units",
 			"model", u.build.Manifest.Name, "detail", fmt.Sprintf("%d for %d", len(outcomes), len(calls)))
 	}
 	return outcomes, err
 }
 
-func (u *unary) stopped() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.closed
-}
-
 func (u *unary) stop() {
 	u.mu.Lock()
 	u.closed = true
-	for g := range u.running {
-		g.cancel()
-	}
 	for {
 		b, ok := u.batcher.Next(time.Now(), true)
 		if !ok {
@@ -323,7 +315,7 @@ func (u *unary) stop() {
 		}
 	}
 	u.mu.Unlock()
-	close(u.quit)
+	u.cancel()
 	u.instances.Wait()
 }
 

@@ -13,7 +13,7 @@ import (
 
 // The files that a tokenizer is loaded from.
 const (
-	TokenizerFile = "tokenizer.json"
+	TokenizerFile = "tokenizer.json" //nolint:gosec // no credentials
 	VocabFile     = "vocab.txt"
 	ConfigFile    = "tokenizer_config.json"
 )

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -34,7 +35,7 @@ func newModel(raw jsontext.Value) (tokenModel, error) {
 	case "WordPiece":
 		return newWordPiece(raw)
 	case "":
-		return nil, fmt.Errorf("model: the type is missing")
+		return nil, errors.New("model: the type is missing")
 	}
 	return nil, fmt.Errorf("model %q is not supported", c.Type)
 }

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -70,11 +71,11 @@ func templateProcessing(raw jsontext.Value) (template, error) {
 				t.before = append(t.before, tok.IDs...)
 			}
 		default:
-			return template{}, fmt.Errorf("a template for one sequence must hold it once")
+			return template{}, errors.New("a template for one sequence must hold it once")
 		}
 	}
 	if !seen {
-		return template{}, fmt.Errorf("a template for one sequence must hold it once")
+		return template{}, errors.New("a template for one sequence must hold it once")
 	}
 	return t, nil
 }

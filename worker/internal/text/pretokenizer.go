@@ -1,6 +1,7 @@
 package text
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -51,7 +52,7 @@ func pretokenizerOf(kind string, raw jsontext.Value) (pretokenizer, error) {
 	case "Split":
 		return newSplit(raw)
 	}
-	return nil, fmt.Errorf("not supported")
+	return nil, errors.New("not supported")
 }
 
 // sequence applies one after the other.
@@ -134,13 +135,13 @@ func newSplit(raw jsontext.Value) (pretokenizer, error) {
 	behavior := strings.ToLower(c.Behavior)
 	switch {
 	case c.Invert:
-		return nil, fmt.Errorf("invert is not supported")
+		return nil, errors.New("invert is not supported")
 	case c.Pattern.Regex != nil && *c.Pattern.Regex == "." && behavior == "isolated":
 		return runeSplit{}, nil
 	case c.Pattern.Regex != nil:
 		return nil, fmt.Errorf("pattern %q, %s, is not supported", *c.Pattern.Regex, c.Behavior)
 	case c.Pattern.String == nil || *c.Pattern.String == "":
-		return nil, fmt.Errorf("the pattern is empty")
+		return nil, errors.New("the pattern is empty")
 	case behavior == "isolated" || behavior == "removed":
 		return literalSplit{[]rune(*c.Pattern.String), behavior == "isolated"}, nil
 	}

@@ -209,7 +209,7 @@ func (h dueHeap) Swap(i, j int) {
 
 // Push is heap's.
 func (h *dueHeap) Push(x any) {
-	s := x.(*sequence) //nolint:forcetypeassert // heap.Push is only called with one
+	s := x.(*sequence) //nolint:errcheck,forcetypeassert // heap.Push is only called with one
 	s.index = len(*h)
 	*h = append(*h, s)
 }

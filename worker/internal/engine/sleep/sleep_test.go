@@ -2,7 +2,6 @@ package sleep_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -193,7 +192,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		_, err := e.Admit(t.Context(), request(1, in))
 		f := (*fault.Error)(nil)
-		require.True(t, errors.As(err, &f), in)
+		require.ErrorAs(t, err, &f, in)
 		assert.Equal(t, fault.InvalidInput, f.Code, in)
 		assert.Equal(t, field, f.Field, in)
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,18 +36,24 @@ func TestUninlu(t *testing.T) {
 	rt, err := onnx.Open(onnxlib.Find(t))
 	require.NoError(t, err)
 	e := open(t, rt, 2)
-	t.Run("group", func(t *testing.T) {
-		for name, test := range map[string]func(*testing.T, *uninlu.Engine){
-			"reference": reference, "batched is single": batchedIsSingle, "bad input": badInput, "too many questions": tooMany,
-			"cancel": cancels, "concurrent": concurrent, "special tokens are text": specials, "hostile": hostile,
-			"schema in a string": schemaInString, "measure": measures,
-		} {
-			t.Run(name, func(t *testing.T) { t.Parallel(); test(t, e) })
-		}
-		t.Run("load refuses", func(t *testing.T) { t.Parallel(); loadRefuses(t, rt) })
+	t.Cleanup(func() {
+		require.NoError(t, e.Close())
+		require.NoError(t, rt.Close(), "nothing is left open, not by a model that failed to load either")
 	})
-	require.NoError(t, e.Close())
-	require.NoError(t, rt.Close(), "nothing is left open, not by a model that failed to load either")
+	for name, test := range map[string]func(*testing.T, *uninlu.Engine){
+		"reference": reference, "batched is single": batchedIsSingle, "bad input": badInput, "too many questions": tooMany,
+		"cancel": cancels, "concurrent": concurrent, "special tokens are text": specials, "hostile": hostile,
+		"schema in a string": schemaInString, "measure": measures,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, e)
+		})
+	}
+	t.Run("load refuses", func(t *testing.T) {
+		t.Parallel()
+		loadRefuses(t, rt)
+	})
 }
 
 func open(tb testing.TB, rt *onnx.Runtime, instances int) *uninlu.Engine {
@@ -103,6 +110,7 @@ func single(tb testing.TB, e *uninlu.Engine, r engine.Request) string {
 }
 
 func reference(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	for _, s := range samples(t) {
 		got := single(t, e, request(s.Text, s.Schema))
 		assert.JSONEq(t, fmt.Sprintf(`{"output":%s}`, s.Output), got, "%s %s %s", s.Task, s.Text, s.Schema)
@@ -112,6 +120,7 @@ func reference(t *testing.T, e *uninlu.Engine) {
 
 // batchedIsSingle runs random batches of one key and holds each answer against the request's own run.
 func batchedIsSingle(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	byKey := map[string][]engine.Request{}
 	alone := map[string]string{}
 	keyOf := func(r engine.Request) string { return prepare(t, e, r).Key() }
@@ -146,6 +155,7 @@ func batchedIsSingle(t *testing.T, e *uninlu.Engine) {
 }
 
 func badInput(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	deep := strings.Repeat(`{"a":`, 9) + "null" + strings.Repeat("}", 9)
 	var wide strings.Builder
 	for i := range uninlu.MaxKeys + 1 {
@@ -193,7 +203,7 @@ func badInput(t *testing.T, e *uninlu.Engine) {
 		_, err := e.Prepare(t.Context(), engine.Request{Input: []byte(in)})
 		f := (*fault.Error)(nil)
 		name := in[:min(len(in), 80)]
-		if assert.True(t, errors.As(err, &f), "%s: %v", name, err) {
+		if assert.ErrorAs(t, err, &f, name) {
 			assert.Equal(t, fault.InvalidInput, f.Code, name)
 			assert.Equal(t, field, f.Field, name)
 		}
@@ -201,6 +211,7 @@ func badInput(t *testing.T, e *uninlu.Engine) {
 }
 
 func tooMany(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	// More first questions × windows than are allowed is refused before anything runs.
 	var schema strings.Builder
 	for i := range 200 {
@@ -210,11 +221,12 @@ func tooMany(t *testing.T, e *uninlu.Engine) {
 	f := fault.From(err)
 	assert.Equal(t, fault.InvalidInput, f.Code)
 	assert.Equal(t, "schema", f.Field)
-	assert.Contains(t, f.Detail, fmt.Sprint(uninlu.MaxRows))
+	assert.Contains(t, f.Detail, strconv.Itoa(uninlu.MaxRows))
 }
 
 // cancels ends a run over a long text, and the engine goes on.
 func cancels(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	u := prepare(t, e, request(strings.Repeat("王伟在北京。", 4000), `{"人物":null,"地理位置":null,"时间":null}`))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -224,6 +236,7 @@ func cancels(t *testing.T, e *uninlu.Engine) {
 }
 
 func concurrent(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	s := samples(t)
 	want := make([]string, len(s))
 	for i := range s {
@@ -234,7 +247,8 @@ func concurrent(t *testing.T, e *uninlu.Engine) {
 		all.Go(func() {
 			for i := g; i < len(s); i += 2 {
 				u, err := e.Prepare(t.Context(), request(s[i].Text, s[i].Schema))
-				if !assert.NoError(t, err) {
+				if err != nil {
+					t.Error(err)
 					return
 				}
 				out, err := e.RunBatch(t.Context(), []engine.Unit{u})
@@ -249,6 +263,7 @@ func concurrent(t *testing.T, e *uninlu.Engine) {
 
 // specials writes special tokens into text and schema: they count as the characters they are.
 func specials(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	plain := prepare(t, e, request("王伟在北京。", `{"人物":null}`))
 	out, err := e.RunBatch(t.Context(), []engine.Unit{prepare(t, e, request("王伟在[SEP]北京。", `{"人物[CLS]":null}`)), plain})
 	require.NoError(t, err)
@@ -258,6 +273,7 @@ func specials(t *testing.T, e *uninlu.Engine) {
 
 // hostile sends what once broke tokenizers and decoders; answers need not be sensible, only be there.
 func hostile(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	for _, txt := range []string{
 		"", " ", "\x00", strings.Repeat("a", 50_000), strings.Repeat("é́́", 3000), strings.Repeat("|", 500),
 		"\u202e王伟", "😀😀", strings.Repeat("\u0301", 2000), "\ufffd\ufeff", `"<>&\`,
@@ -269,6 +285,7 @@ func hostile(t *testing.T, e *uninlu.Engine) {
 }
 
 func schemaInString(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	for _, s := range samples(t)[:5] {
 		quoted, err := json.Marshal(s.Schema)
 		require.NoError(t, err)
@@ -277,6 +294,7 @@ func schemaInString(t *testing.T, e *uninlu.Engine) {
 }
 
 func measures(t *testing.T, e *uninlu.Engine) {
+	t.Helper()
 	rate, err := e.Measure(t.Context(), []engine.Request{request("王伟在北京。", `{"人物":null}`)}, 2, 2, 20*time.Millisecond)
 	require.NoError(t, err)
 	assert.Positive(t, rate)
@@ -285,6 +303,7 @@ func measures(t *testing.T, e *uninlu.Engine) {
 }
 
 func loadRefuses(t *testing.T, rt *onnx.Runtime) {
+	t.Helper()
 	source := filepath.Join(onnxlib.Root(t), folder, "1")
 	for name, change := range map[string]struct {
 		do   func(dir string, m *model.Manifest)
