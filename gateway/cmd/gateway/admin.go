@@ -428,7 +428,7 @@ func every[T any](page func(cursor string) (tenant.List[T], error)) ([]T, error)
 func (c *cli) text(name string) string { return c.flags.Lookup(name).Value.String() }
 
 func (c *cli) duration(name string) time.Duration {
-	d, _ := c.flags.Lookup(name).Value.(flag.Getter).Get().(time.Duration) //nolint:forcetypeassert,errcheck // declared so
+	d, _ := c.flags.Lookup(name).Value.(flag.Getter).Get().(time.Duration)
 	return d
 }
 

@@ -75,9 +75,17 @@ func TestSubcommands(t *testing.T) {
 	assert.Contains(t, errs, "admin")
 
 	for _, bad := range [][]string{
-		{"tenant"}, {"tenant", "make", "x"}, {"tenant", "create"}, {"tenant", "create", "a", "b"}, {"tenant", "set", "t1"},
-		{"tenant", "create", "x y"}, {"tenant", "set", "t1", "-quota", "many"}, {"tenant", "set", "t1", "-rate", "60"},
-		{"key", "create", "t1", "-nonsense"}, {"token", "create", "t1", "-expires-in", "-1s"}, {"tenant", "set", "t1", "-quota", "-1"},
+		{"tenant"},
+		{"tenant", "make", "x"},
+		{"tenant", "create"},
+		{"tenant", "create", "a", "b"},
+		{"tenant", "set", "t1"},
+		{"tenant", "create", "x y"},
+		{"tenant", "set", "t1", "-quota", "many"},
+		{"tenant", "set", "t1", "-rate", "60"},
+		{"key", "create", "t1", "-nonsense"},
+		{"token", "create", "t1", "-expires-in", "-1s"},
+		{"tenant", "set", "t1", "-quota", "-1"},
 	} {
 		code, out, errs := run(t, env, bad...)
 		assert.Equal(t, exitUsage, code, bad)

@@ -35,7 +35,7 @@ import (
 	"github.com/penstock-dev/penstock/gateway/internal/redisdb"
 	"github.com/penstock-dev/penstock/gateway/internal/tenant"
 	"github.com/penstock-dev/penstock/shared/fault"
-	"github.com/penstock-dev/penstock/shared/testenv"
+	"github.com/penstock-dev/penstock/shared/testenv/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,7 +68,7 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 	t.Run("server", func(t *testing.T) {
 		t.Parallel()
-		url, version, ok := testenv.RedisServer(t)
+		url, version, ok := redistest.Start(t)
 		if !ok {
 			t.Log("redis: no redis-server installed, embedded only")
 			return
@@ -81,61 +81,62 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-func embedded(t testing.TB) *redisdb.DB {
-	t.Helper()
+func embedded(tb testing.TB) *redisdb.DB {
+	tb.Helper()
 	e, err := redisdb.StartEmbedded(redisdb.EmbeddedConfig{Addr: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, e.Close()) })
 	db := e.DB()
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
 	return db
 }
 
-func newWorld(t testing.TB, db *redisdb.DB, trust ...auth.TrustedKey) *world {
-	t.Helper()
-	w := &world{db: db, dir: t.TempDir(), clock: &clock{}}
+func newWorld(tb testing.TB, db *redisdb.DB, trust ...auth.TrustedKey) *world {
+	tb.Helper()
+	w := &world{db: db, dir: tb.TempDir(), clock: &clock{}}
 	w.trust = append(trust, auth.TrustedKey{Alg: "HS256", Secret: []byte(secret)})
 	var err error
 	w.keys, err = auth.OpenKeyring(w.dir, true)
-	require.NoError(t, err)
-	w.Service, w.admin = w.gateway(t)
-	_, err = w.admin.Create(t.Context(), []byte(`{"id":"t1","scopes":["ner","re","jobs","model:*"]}`))
-	require.NoError(t, err)
+	require.NoError(tb, err)
+	w.Service, w.admin = w.gateway(tb)
+	_, err = w.admin.Create(tb.Context(), []byte(`{"id":"t1","scopes":["ner","re","jobs","model:*"]}`))
+	require.NoError(tb, err)
 	return w
 }
 
 // gateway makes one more gateway's part over the same Redis and keys.
-func (w *world) gateway(t testing.TB) (*auth.Service, *tenant.Admin) {
-	t.Helper()
+func (w *world) gateway(tb testing.TB) (*auth.Service, *tenant.Admin) {
+	tb.Helper()
 	dir := tenant.NewDirectory(w.db, tenant.DirectoryConfig{Now: w.clock.now})
 	s, err := auth.New(auth.Config{Keys: w.keys, Trusted: w.trust, Now: w.clock.now}, dir, w.db)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return s, tenant.NewAdmin(w.db, dir)
 }
 
-func (w *world) key(t testing.TB, body string) tenant.NewKey {
-	t.Helper()
-	k, err := w.admin.CreateKey(t.Context(), "t1", []byte(body))
-	require.NoError(t, err)
+func (w *world) key(tb testing.TB, body string) tenant.NewKey {
+	tb.Helper()
+	k, err := w.admin.CreateKey(tb.Context(), "t1", []byte(body))
+	require.NoError(tb, err)
 	return k
 }
 
-func (w *world) who(t testing.TB, bearer string) *tenant.Principal {
-	t.Helper()
-	p, err := w.Authenticate(t.Context(), bearer, netip.MustParseAddr("192.0.2.1"))
-	require.NoError(t, err)
+func (w *world) who(tb testing.TB, bearer string) *tenant.Principal {
+	tb.Helper()
+	p, err := w.Authenticate(tb.Context(), bearer, netip.MustParseAddr("192.0.2.1"))
+	require.NoError(tb, err)
 	return p
 }
 
-func code(t testing.TB, s *auth.Service, bearer string) fault.Code {
-	t.Helper()
-	_, err := s.Authenticate(t.Context(), bearer, netip.MustParseAddr("192.0.2.1"))
+func code(tb testing.TB, s *auth.Service, bearer string) fault.Code {
+	tb.Helper()
+	_, err := s.Authenticate(tb.Context(), bearer, netip.MustParseAddr("192.0.2.1"))
 	return fault.CodeOf(err)
 }
 
 func TestKeyToTokenToPrincipal(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
+		t.Helper()
 		k := w.key(t, `{"scopes":["ner","jobs"]}`)
 		p := w.who(t, k.Secret)
 		assert.Equal(t, "t1", p.Tenant.ID)
@@ -184,6 +185,7 @@ func TestKeyToTokenToPrincipal(t *testing.T) {
 func TestRefreshTokensWorkOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
+		t.Helper()
 		ctx := t.Context()
 		other, _ := w.gateway(t)
 		p := w.who(t, w.key(t, "").Secret)
@@ -214,6 +216,7 @@ func TestRefreshTokensWorkOnce(t *testing.T) {
 func TestOneOfManyRefreshersWins(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
+		t.Helper()
 		p := w.who(t, w.key(t, "").Secret)
 		pair, err := w.Issue(t.Context(), p, tenant.TokenRequest{})
 		require.NoError(t, err)
@@ -236,6 +239,7 @@ func TestOneOfManyRefreshersWins(t *testing.T) {
 func TestRevokeHoldsEverywhereWithinASecond(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
+		t.Helper()
 		ctx := t.Context()
 		other, _ := w.gateway(t)
 		p := w.who(t, w.key(t, "").Secret)
@@ -279,6 +283,7 @@ func TestRevokeHoldsEverywhereWithinASecond(t *testing.T) {
 func TestTenantsStateHoldsForItsTokens(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
+		t.Helper()
 		ctx := t.Context()
 		other, _ := w.gateway(t)
 		k := w.key(t, "")
@@ -337,26 +342,29 @@ func TestBadKeys(t *testing.T) {
 }
 
 // part encodes one part of a token; a string goes as it is.
-func part(t testing.TB, v any) string {
-	t.Helper()
+func part(tb testing.TB, v any) string {
+	tb.Helper()
 	raw, ok := v.(string)
 	if !ok {
 		b, err := json.Marshal(v)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		raw = string(b)
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(raw))
 }
 
-func hs256With(t testing.TB, key []byte, head, body any) string {
-	t.Helper()
-	text := part(t, head) + "." + part(t, body)
+func hs256With(tb testing.TB, key []byte, head, body any) string {
+	tb.Helper()
+	text := part(tb, head) + "." + part(tb, body)
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte(text))
 	return text + "." + base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
-func hs256(t testing.TB, head, body any) string { return hs256With(t, []byte(secret), head, body) }
+func hs256(tb testing.TB, head, body any) string {
+	tb.Helper()
+	return hs256With(tb, []byte(secret), head, body)
+}
 
 // TestHostileTokens shows every way in that we know of a closed door.
 func TestHostileTokens(t *testing.T) {
@@ -426,6 +434,9 @@ func TestHostileTokens(t *testing.T) {
 	assert.Empty(t, w.who(t, hs256(t, hs, map[string]any{"tenant_id": "t1", "exp": now.Add(time.Hour).Unix()})).Scopes,
 		"a token without scope may do nothing")
 
+	foreign := w.who(t, eddsa(ed, with(map[string]any{"scope": "openid https://example.com/x ner \"re\""})))
+	assert.Equal(t, []string{"ner"}, foreign.Scopes, "words of others count for nothing")
+
 	sigOf := func(text string) string { return text[strings.LastIndex(text, ".")+1:] }
 	cut := func(text string) string { return text[:strings.LastIndex(text, ".")] }
 	flip := func(b byte) string { // another digit that differs in the stray bits only
@@ -446,7 +457,7 @@ func TestHostileTokens(t *testing.T) {
 		"no signature":                cut(ours) + ".",
 		"HS256 by the RSA public key": hs256With(t, rsaPEM, map[string]any{"alg": "HS256", "kid": "idp"}, idp),
 		"HS256 by its DER":            hs256With(t, der, map[string]any{"alg": "HS256"}, seed),
-		"HS256 by our public key":     hs256With(t, own.Public().(ed25519.PublicKey), map[string]any{"alg": "HS256", "kid": kid}, good),
+		"HS256 by our public key":     hs256With(t, publicOf(t, own), map[string]any{"alg": "HS256", "kid": kid}, good),
 		"HS256 by an empty secret":    hs256With(t, nil, hs, seed),
 		"HS384":                       signed(jwt.SigningMethodHS384, []byte(secret), "", seed),
 		"HS512":                       signed(jwt.SigningMethodHS512, []byte(secret), "", seed),
@@ -520,7 +531,7 @@ func TestHostileTokens(t *testing.T) {
 
 func strangers(t *testing.T, key ed25519.PrivateKey, kid string, claims map[string]any) string {
 	t.Helper()
-	x := base64.RawURLEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
+	x := base64.RawURLEncoding.EncodeToString(publicOf(t, key))
 	text := part(t, map[string]any{
 		"alg": "EdDSA", "kid": kid, "jwk": map[string]any{"kty": "OKP", "crv": "Ed25519", "x": x},
 	}) + "." + part(t, claims)
@@ -540,13 +551,26 @@ func ownKey(t *testing.T, dir string) ed25519.PrivateKey {
 	block, _ := pem.Decode(text)
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	require.NoError(t, err)
-	return key.(ed25519.PrivateKey)
+	priv, ok := key.(ed25519.PrivateKey)
+	require.True(t, ok)
+	return priv
+}
+
+func publicOf(t *testing.T, key ed25519.PrivateKey) ed25519.PublicKey {
+	t.Helper()
+	pub, ok := key.Public().(ed25519.PublicKey)
+	require.True(t, ok)
+	return pub
 }
 
 func jwksKids(t *testing.T, text []byte) (kids []string) {
 	t.Helper()
 	var set struct {
-		Keys []struct{ Kty, Crv, X, Kid, Alg, D string } `json:"keys"`
+		Keys []struct {
+			Kty string `json:"kty"`
+			Kid string `json:"kid"`
+			D   string `json:"d"`
+		} `json:"keys"`
 	}
 	require.NoError(t, json.NewDecoder(bytes.NewReader(text)).Decode(&set))
 	for _, k := range set.Keys {
@@ -600,7 +624,7 @@ func TestWeakKeysAreRefused(t *testing.T) {
 	}
 	for _, k := range bad {
 		_, err := auth.New(auth.Config{Trusted: []auth.TrustedKey{k}}, nil, nil)
-		assert.ErrorContains(t, err, "trusted key 1", "%s", k.Alg)
+		require.ErrorContains(t, err, "trusted key 1", "%s", k.Alg)
 	}
 	dir := t.TempDir()
 	_, err = auth.OpenKeyring(dir, false)

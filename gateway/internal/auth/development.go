@@ -59,11 +59,9 @@ func (s *Service) works(ctx context.Context, key string) bool {
 		return false
 	}
 	p, err := s.Authenticate(ctx, key, netip.Addr{})
-	switch fault.CodeOf(err) {
-	case "":
+	if err == nil {
 		return p.Tenant.ID == DevTenant
-	case fault.TenantDisabled, fault.IPNotAllowed:
-		return true
 	}
-	return false
+	code := fault.CodeOf(err)
+	return code == fault.TenantDisabled || code == fault.IPNotAllowed
 }

@@ -74,7 +74,7 @@ func NewSigningKey(dir string, now time.Time) error {
 	}
 	path := filepath.Join(dir, "ed25519-"+now.UTC().Format("20060102T150405.000000000Z")+".pem")
 	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // a path of the configuration
 	if err != nil {
 		return fmt.Errorf("signing keys: %w", err)
 	}
@@ -125,7 +125,7 @@ func readKey(path string) (ed25519.PrivateKey, error) {
 	if info.Mode().Perm()&0o007 != 0 {
 		return nil, fmt.Errorf("signing key %s can be read by everybody: make its mode 0600", path)
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // a path of the configuration
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 func LoadTrusted(secretFile string, publicKeyFiles []string) ([]TrustedKey, error) {
 	var keys []TrustedKey
 	if secretFile != "" {
-		secret, err := os.ReadFile(secretFile)
+		secret, err := os.ReadFile(secretFile) //nolint:gosec // a path of the configuration
 		if err != nil {
 			return nil, fmt.Errorf("the HS256 secret: %w", err)
 		}
@@ -36,7 +36,7 @@ func LoadTrusted(secretFile string, publicKeyFiles []string) ([]TrustedKey, erro
 }
 
 func loadPublic(path string) (TrustedKey, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // a path of the configuration
 	if err != nil {
 		return TrustedKey{}, fmt.Errorf("public key: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -23,6 +24,7 @@ const (
 	minSecret    = 32              // bytes of an HS256 secret (RFC 7518, 3.2)
 	minRSABits   = 2048
 	maxKid       = 256
+	maxScopes    = 256 // of a token; more count for nothing
 	maxSubject   = 256
 	maxNumericAt = 253402300799 // the last second of the year 9999
 )
@@ -100,11 +102,11 @@ func (t *trusted) fit(k TrustedKey) error {
 	case "ES256":
 		pub, ok := k.Public.(*ecdsa.PublicKey)
 		if !ok || pub.Curve.Params().BitSize != 256 || k.Secret != nil {
-			return fmt.Errorf("needs a P-256 public key")
+			return errors.New("needs a P-256 public key")
 		}
 		t.method, t.key = jwt.SigningMethodES256, pub
 	default:
-		return fmt.Errorf("is none of HS256, RS256 and ES256")
+		return errors.New("is none of HS256, RS256 and ES256")
 	}
 	return nil
 }
@@ -250,7 +252,7 @@ func (c *claims) GetAudience() (jwt.ClaimStrings, error)       { return jwt.Clai
 // Validate implements jwt.ClaimsValidator: the bounds that the others don't have.
 func (c *claims) Validate() error {
 	if len(c.Subject) > maxSubject || len(c.ID) > maxSubject || len(c.Family) > maxSubject || len(c.KeyID) > maxSubject {
-		return fmt.Errorf("a claim is too long")
+		return errors.New("a claim is too long")
 	}
 	return nil
 }
@@ -265,7 +267,7 @@ func (d *numericDate) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	if math.IsNaN(f) || f < 0 || f > maxNumericAt {
-		return fmt.Errorf("date out of range")
+		return errors.New("date out of range")
 	}
 	*d = numericDate(f)
 	return nil
@@ -289,7 +291,7 @@ func (d *numericDate) jwt() *jwt.NumericDate {
 // scopes is a list, or one text of words parted by spaces.
 type scopes []string
 
-// UnmarshalJSON takes both forms.
+// UnmarshalJSON takes both forms. Words that are no scope here, as other issuers have them, count for nothing.
 func (s *scopes) UnmarshalJSON(b []byte) error {
 	list, err := stringOrList(b)
 	if err != nil {
@@ -298,10 +300,11 @@ func (s *scopes) UnmarshalJSON(b []byte) error {
 	if jsontext.Value(b).Kind() == '"' {
 		list = tenant.SplitScopes(list[0])
 	}
-	if err := tenant.CheckScopes("scope", list); err != nil {
-		return err
+	for _, one := range list {
+		if tenant.ValidScope(one) && len(*s) < maxScopes {
+			*s = append(*s, one)
+		}
 	}
-	*s = list
 	return nil
 }
 
@@ -325,7 +328,7 @@ func stringOrList(b []byte) ([]string, error) {
 	}
 	var list []string
 	if jsontext.Value(b).Kind() != '[' {
-		return nil, fmt.Errorf("neither a text nor a list of texts")
+		return nil, errors.New("neither a text nor a list of texts")
 	}
 	err := json.Unmarshal(b, &list)
 	return list, err

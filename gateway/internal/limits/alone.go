@@ -126,9 +126,9 @@ func (s *state) roll(v *moment) {
 	if s.aloneDay != v.day {
 		s.aloneDay, s.alone = v.day, 0
 	}
-	switch {
-	case s.slot == v.slot:
-	case s.slot == v.slot-1:
+	switch s.slot {
+	case v.slot:
+	case v.slot - 1:
 		s.slot, s.rate, s.prior = v.slot, 0, s.rate
 	default:
 		s.slot, s.rate, s.prior = v.slot, 0, 0

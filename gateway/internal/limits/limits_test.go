@@ -19,7 +19,7 @@ import (
 	"github.com/penstock-dev/penstock/gateway/internal/tenant"
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
-	"github.com/penstock-dev/penstock/shared/testenv"
+	"github.com/penstock-dev/penstock/shared/testenv/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -56,7 +56,7 @@ func each(t *testing.T, test func(t *testing.T, open func() *redisdb.DB)) {
 	})
 	t.Run("server", func(t *testing.T) {
 		t.Parallel()
-		url, version, ok := testenv.RedisServer(t)
+		url, version, ok := redistest.Start(t)
 		if !ok {
 			t.Log("redis: no redis-server installed, embedded only")
 			return
@@ -66,24 +66,24 @@ func each(t *testing.T, test func(t *testing.T, open func() *redisdb.DB)) {
 	})
 }
 
-func embedded(t testing.TB) *redisdb.Embedded {
-	t.Helper()
+func embedded(tb testing.TB) *redisdb.Embedded {
+	tb.Helper()
 	e, err := redisdb.StartEmbedded(redisdb.EmbeddedConfig{Addr: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, e.Close()) })
 	return e
 }
 
-func dial(t testing.TB, url string) *redisdb.DB {
-	t.Helper()
-	db, err := redisdb.Open(t.Context(), url)
-	require.NoError(t, err)
-	return closing(t, db)
+func dial(tb testing.TB, url string) *redisdb.DB {
+	tb.Helper()
+	db, err := redisdb.Open(tb.Context(), url)
+	require.NoError(tb, err)
+	return closing(tb, db)
 }
 
-func closing(t testing.TB, db *redisdb.DB) *redisdb.DB {
-	t.Helper()
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
+func closing(tb testing.TB, db *redisdb.DB) *redisdb.DB {
+	tb.Helper()
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
 	return db
 }
 
@@ -92,18 +92,18 @@ type one struct{ t *tenant.Tenant }
 
 func (o one) Tenant(context.Context, string) (*tenant.Tenant, error) { return o.t, nil }
 
-func principal(t testing.TB, edit func(*tenant.Tenant)) *tenant.Principal {
-	t.Helper()
+func principal(tb testing.TB, edit func(*tenant.Tenant)) *tenant.Principal {
+	tb.Helper()
 	tn := tenant.Tenant{ID: "t1", Enabled: true, Weight: 1}
 	edit(&tn)
-	require.NoError(t, tn.Compile())
+	require.NoError(tb, tn.Compile())
 	return &tenant.Principal{Tenant: tn}
 }
 
-func start(t testing.TB, c limits.Counters, p *tenant.Principal, cfg limits.Config) *limits.Limiter {
-	t.Helper()
+func start(tb testing.TB, c limits.Counters, p *tenant.Principal, cfg limits.Config) *limits.Limiter {
+	tb.Helper()
 	l := limits.New(c, one{&p.Tenant}, cfg)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		_ = l.Close(ctx)
@@ -130,6 +130,7 @@ func TestLimitsAreExactOverTwoGateways(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, open func() *redisdb.DB) {
+				t.Helper()
 				p := principal(t, tc.edit)
 				c := newClock()
 				gateways := [2]*limits.Limiter{
@@ -175,6 +176,7 @@ func TestLimitsAreExactOverTwoGateways(t *testing.T) {
 func TestQuotaOfADay(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func() *redisdb.DB) {
+		t.Helper()
 		p := principal(t, func(tn *tenant.Tenant) { tn.DailyQuota, tn.TimeZone = 2, "Asia/Shanghai" })
 		c := newClock() // 20:00:01 there
 		l := start(t, open(), p, limits.Config{Now: c.now})
@@ -204,6 +206,7 @@ func TestQuotaOfADay(t *testing.T) {
 func TestEndedGivesBack(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func() *redisdb.DB) {
+		t.Helper()
 		p := principal(t, func(tn *tenant.Tenant) { tn.DailyQuota, tn.MaxInFlight = 10, 2 })
 		c := newClock()
 		l := start(t, open(), p, limits.Config{Now: c.now})
@@ -228,6 +231,7 @@ func TestEndedGivesBack(t *testing.T) {
 func TestHoldsOfADeadGatewayEndByThemselves(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func() *redisdb.DB) {
+		t.Helper()
 		p := principal(t, func(tn *tenant.Tenant) { tn.MaxInFlight = 1 })
 		c := newClock()
 		l := start(t, open(), p, limits.Config{Now: c.now})
@@ -244,6 +248,7 @@ func TestHoldsOfADeadGatewayEndByThemselves(t *testing.T) {
 func TestRateSlides(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func() *redisdb.DB) {
+		t.Helper()
 		p := principal(t, func(tn *tenant.Tenant) { tn.Rate = &tenant.Rate{Limit: 10, Window: "10s"} })
 		c := newClock()
 		l := start(t, open(), p, limits.Config{Now: c.now})
@@ -311,19 +316,23 @@ func (f *fickle) Apply(ctx context.Context, c []limits.Change) error {
 func TestAloneForAWhile(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func() *redisdb.DB) {
+		t.Helper()
 		p := principal(t, func(tn *tenant.Tenant) { tn.DailyQuota, tn.MaxInFlight = 20, 100 })
 		c := newClock()
 		f := &fickle{Counters: open()}
-		var alone sync.Map
+		var mu sync.Mutex
+		alone := map[string]int{}
 		count := func(decision string) int {
-			n, _ := alone.LoadOrStore(decision, new(atomic.Int64))
-			return int(n.(*atomic.Int64).Load())
+			mu.Lock()
+			defer mu.Unlock()
+			return alone[decision]
 		}
 		l := start(t, f, p, limits.Config{
 			Now: c.now, Gateways: 2, AloneFor: time.Minute,
 			OnAlone: func(d string) {
-				n, _ := alone.LoadOrStore(d, new(atomic.Int64))
-				n.(*atomic.Int64).Add(1)
+				mu.Lock()
+				defer mu.Unlock()
+				alone[d]++
 			},
 		})
 		admit := func(id string) fault.Code {

@@ -2,8 +2,11 @@ package limits
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/penstock-dev/penstock/gateway/internal/tenant"
 )
 
 const (
@@ -125,11 +128,11 @@ func (s *settler) resolve(ctx context.Context, batch []item) ([]Change, error) {
 		c := it.change
 		if it.ended {
 			t, err := s.tenants.Tenant(ctx, c.Tenant)
-			if err != nil && ctx.Err() != nil {
+			switch {
+			case errors.Is(err, tenant.ErrNotFound), errors.Is(err, tenant.ErrMalformed):
+				t = nil // what there is of it ends by itself
+			case err != nil:
 				return nil, err
-			}
-			if err != nil {
-				t = nil // gone, or not to be read: what there is ends by itself
 			}
 			jobID := c.Job
 			if t != nil && t.MaxInFlight == 0 {

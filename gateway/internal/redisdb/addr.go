@@ -32,7 +32,7 @@ func OpenLike(ctx context.Context, url, dataDir, dir string, log *slog.Logger) (
 		}
 		return db, db.Close, nil
 	}
-	text, err := os.ReadFile(filepath.Join(dataDir, addrFile))
+	text, err := os.ReadFile(filepath.Join(dataDir, addrFile)) //nolint:gosec // below a folder of the configuration
 	if err == nil {
 		if db, err = Open(ctx, "redis://"+strings.TrimSpace(string(text))); err == nil {
 			return db, db.Close, nil
@@ -47,5 +47,6 @@ func OpenLike(ctx context.Context, url, dataDir, dir string, log *slog.Logger) (
 		return nil, nil, err
 	}
 	db = e.DB()
-	return db, func() error { return errors.Join(db.Close(), e.Close()) }, nil
+	closing = func() error { return errors.Join(db.Close(), e.Close()) } //nolint:contextcheck // it may come after ctx
+	return db, closing, nil
 }

@@ -63,7 +63,7 @@ type dataset struct {
 // openDataset loads the file into db, or begins an empty one.
 func openDataset(path string, db *miniredis.RedisDB, log *slog.Logger) (*dataset, error) {
 	d := &dataset{path: path, log: log}
-	f, err := os.OpenFile(path, os.O_RDWR, fileMode)
+	f, err := os.OpenFile(path, os.O_RDWR, fileMode) //nolint:gosec // below a folder of the configuration
 	if errors.Is(err, os.ErrNotExist) {
 		return d, d.rewrite(func(func(record) error) error { return nil })
 	}
@@ -218,8 +218,8 @@ func restoreSorted(db *miniredis.RedisDB, key string, v []string) error {
 }
 
 // write keeps the named keys as they are now, or everything.
-func (d *dataset) write(c *redis.Client, keys []string, all bool) error {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+func (d *dataset) write(ctx context.Context, c *redis.Client, keys []string, all bool) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if all || d.f == nil || d.grown > max(growBy, 2*d.base) {
 		everything, err := c.Keys(ctx, "*").Result()
@@ -298,7 +298,7 @@ func (d *dataset) rewrite(fill func(put func(record) error) error) (err error) {
 
 // syncDir makes a rename survive a power cut.
 func syncDir(dir string) error {
-	f, err := os.Open(dir)
+	f, err := os.Open(dir) //nolint:gosec // a folder of the configuration
 	if err != nil {
 		return err
 	}

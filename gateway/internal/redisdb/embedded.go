@@ -165,7 +165,7 @@ func (e *Embedded) save() error {
 	if !all && len(keys) == 0 {
 		return nil
 	}
-	err := e.keep.write(e.inner, keys, all)
+	err := e.keep.write(context.Background(), e.inner, keys, all)
 	if err != nil {
 		e.marks.markAll() // the file may end in half a line: write it whole next time
 	}

@@ -13,7 +13,7 @@ import (
 // lockDir makes sure that one server alone writes to dir. The lock ends with the process, however it ends.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // below a folder of the configuration
 	if err != nil {
 		return nil, fmt.Errorf("the embedded Redis can't lock its directory: %w", err)
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/penstock-dev/penstock/gateway/internal/limits"
 	"github.com/penstock-dev/penstock/gateway/internal/tenant"
-	"github.com/penstock-dev/penstock/shared/testenv"
+	"github.com/penstock-dev/penstock/shared/testenv/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,7 +37,7 @@ func each(t *testing.T, test func(t *testing.T, db *DB)) {
 	})
 	t.Run("server", func(t *testing.T) {
 		t.Parallel()
-		url, version, ok := testenv.RedisServer(t)
+		url, version, ok := redistest.Start(t)
 		if !ok {
 			t.Log("redis: no redis-server installed, embedded only")
 			return
@@ -47,25 +47,26 @@ func each(t *testing.T, test func(t *testing.T, db *DB)) {
 	})
 }
 
-func embedded(t testing.TB, dir string) *Embedded {
-	t.Helper()
+func embedded(tb testing.TB, dir string) *Embedded {
+	tb.Helper()
 	e, err := StartEmbedded(EmbeddedConfig{Addr: "127.0.0.1:0", Dir: dir}, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, e.Close()) })
 	return e
 }
 
-func open(t testing.TB, url string) *DB {
-	t.Helper()
-	db, err := Open(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
+func open(tb testing.TB, url string) *DB {
+	tb.Helper()
+	db, err := Open(tb.Context(), url)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
 	return db
 }
 
 func TestTenantLayout(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *DB) {
+		t.Helper()
 		ctx := t.Context()
 		require.NoError(t, db.c.HSet(ctx, "tenants", "t1", "enabled", "t1:quota", "100", "t1:scope", "ner re").Err())
 		got, err := db.LoadTenant(ctx, "t1")
@@ -107,6 +108,7 @@ func TestTenantLayout(t *testing.T) {
 func TestUpdatesOfDifferentFieldsAllHold(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *DB) {
+		t.Helper()
 		ctx := t.Context()
 		admin := tenant.NewAdmin(db, nil)
 		_, err := admin.Create(ctx, []byte(`{"id":"a"}`))
@@ -132,6 +134,7 @@ func TestUpdatesOfDifferentFieldsAllHold(t *testing.T) {
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *DB) {
+		t.Helper()
 		ctx := t.Context()
 		admin := tenant.NewAdmin(db, nil)
 		_, err := admin.Create(ctx, []byte(`{"id":"a","scopes":["ner","jobs"]}`))
@@ -168,6 +171,7 @@ func TestKeys(t *testing.T) {
 func TestQuotaIsCountedOnceEach(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *DB) {
+		t.Helper()
 		const callers, calls = 32, 50
 		var largest atomic.Int64
 		var wg sync.WaitGroup
@@ -203,6 +207,7 @@ func TestQuotaIsCountedOnceEach(t *testing.T) {
 func TestCorrectionsNeverGoBelowZero(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *DB) {
+		t.Helper()
 		back := limits.Change{Tenant: "a", Day: "2026-01-01", Jobs: -1}
 		require.NoError(t, db.Apply(t.Context(), []limits.Change{back, back}))
 		got, err := db.c.Get(t.Context(), "quota:a:2026-01-01").Int()
@@ -354,7 +359,7 @@ func TestErrorsHideThePassword(t *testing.T) {
 // BenchmarkAdmit counts quotas at 1 and 64 callers: through memory, over a socket, and combined over a socket.
 func BenchmarkAdmit(b *testing.B) {
 	e := embedded(b, b.TempDir())
-	url, _, ok := testenv.RedisServer(b)
+	url, _, ok := redistest.Start(b)
 	dbs := map[string]*DB{"memory": {c: e.client(&e.gate)}, "memory_combined": e.DB()}
 	socket := open(b, "redis://"+e.Addr())
 	dbs["socket_combined"], dbs["socket"] = socket, &DB{c: socket.c}

@@ -66,13 +66,13 @@ func (db *DB) Revoked(ctx context.Context, ids ...string) (bool, error) {
 			found[i] = p.Exists(ctx, revokedKey(id))
 		}
 	})
-	any := false
+	gone := false
 	for _, cmd := range found {
 		n, err := cmd.Result()
 		if err != nil {
 			return false, err
 		}
-		any = any || n > 0
+		gone = gone || n > 0
 	}
-	return any, nil
+	return gone, nil
 }

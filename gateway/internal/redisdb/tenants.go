@@ -214,8 +214,8 @@ func (db *DB) ListTenants(ctx context.Context, after string, limit int) ([]tenan
 	return out, nil
 }
 
-func keyKey(id string) string     { return "key:" + id }
-func keysOf(tenant string) string { return "keys:" + tenant }
+func keyKey(id string) string       { return "key:" + id }
+func keysOf(tenantID string) string { return "keys:" + tenantID }
 
 // storedKey is the JSON of a key.
 type storedKey struct {
@@ -244,7 +244,7 @@ func parseKey(id, text string) (tenant.KeyRecord, error) {
 	if err != nil || len(hash) != sha256.Size {
 		return tenant.KeyRecord{}, fmt.Errorf("%w: key %s: no hash", tenant.ErrMalformed, id)
 	}
-	s.Key.ID = id
+	s.ID = id
 	return tenant.KeyRecord{Key: s.Key, Hash: [sha256.Size]byte(hash)}, nil
 }
 

@@ -1,4 +1,5 @@
-package testenv
+// Package redistest starts the redis-server of this machine for tests. Only tests import it.
+package redistest
 
 import (
 	"context"
@@ -10,31 +11,31 @@ import (
 	"time"
 )
 
-// RedisServer starts the redis-server of this machine on a free port, with its data in a folder of the test's own, and
+// Start starts the redis-server of this machine on a free port, with its data in a folder of the test's own, and
 // gives its URL and version. ok is false where none is installed; the caller says so in its log and goes on without.
-func RedisServer(t testing.TB) (url, version string, ok bool) {
-	t.Helper()
+func Start(tb testing.TB) (url, version string, ok bool) {
+	tb.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		return "", "", false
 	}
-	addr := freeAddr(t)
+	addr := freeAddr(tb)
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	cmd := exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+	cmd := exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(), "--save", "", "--appendonly", "no")
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("redis-server: %v", err)
+		tb.Fatalf("redis-server: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	})
-	waitFor(t, addr)
+	waitFor(tb, addr)
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, word := range strings.Fields(string(out)) {
 		if v, found := strings.CutPrefix(word, "v="); found {
@@ -44,19 +45,19 @@ func RedisServer(t testing.TB) (url, version string, ok bool) {
 	return "redis://" + addr, version, true
 }
 
-func freeAddr(t testing.TB) string {
-	t.Helper()
+func freeAddr(tb testing.TB) string {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 
 // waitFor returns once somebody accepts connections at addr.
-func waitFor(t testing.TB, addr string) {
-	t.Helper()
+func waitFor(tb testing.TB, addr string) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -70,7 +71,7 @@ func waitFor(t testing.TB, addr string) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("nobody listens on %s: %v", addr, err)
+			tb.Fatalf("nobody listens on %s: %v", addr, err)
 		case <-tick.C:
 		}
 	}
