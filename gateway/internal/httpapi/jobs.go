@@ -88,10 +88,7 @@ func (k *call) submit(r job.Request) (sub job.Submission, err error) {
 // submitted answers with the job: 200 when it ended within the wait, else 202.
 func (k *call) submitted(sub *job.Submission, prefer preference) error {
 	st := &sub.State
-	b, err := st.MarshalJSON()
-	if err != nil {
-		return err
-	}
+	b := st.AppendJSON(jobRoom(st))
 	h := &k.rc.Response.Header
 	if sub.Replayed {
 		h.Set("Idempotent-Replayed", "true")
@@ -105,6 +102,9 @@ func (k *call) submitted(sub *job.Submission, prefer preference) error {
 	h.Set(fiber.HeaderRetryAfter, strconv.FormatInt(wholeSeconds(st.ETA), 10))
 	return k.json(fiber.StatusAccepted, b)
 }
+
+// jobRoom is room for a job's JSON.
+func jobRoom(st *job.State) []byte { return make([]byte, 0, 768+len(st.Output)) }
 
 // jobSeen notes the job for the audit line and names it in the response.
 func (k *call) jobSeen(st *job.State) {
@@ -191,11 +191,7 @@ func (k *call) writeJob(st *job.State) error {
 	if !st.Status.Ended() {
 		k.rc.Response.Header.Set(fiber.HeaderRetryAfter, strconv.FormatInt(wholeSeconds(st.ETA), 10))
 	}
-	b, err := st.MarshalJSON()
-	if err != nil {
-		return err
-	}
-	return k.json(fiber.StatusOK, b)
+	return k.json(fiber.StatusOK, st.AppendJSON(jobRoom(st)))
 }
 
 // cancelJob is POST /v1/jobs/{id}/cancel.
@@ -235,11 +231,7 @@ func (k *call) listJobs() error {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		one, err := page.Jobs[i].MarshalJSON()
-		if err != nil {
-			return err
-		}
-		b = append(b, one...)
+		b = page.Jobs[i].AppendJSON(b)
 	}
 	b = append(b, `],"next_cursor":`...)
 	if page.Next == "" {
