@@ -41,7 +41,7 @@ type Manifest struct {
 type Batch struct {
 	MaxSize   int           `yaml:"max_size"`   // requests in one run; default 8
 	MaxDelay  time.Duration `yaml:"max_delay"`  // how long one waits for company while another instance runs; an idle model never waits
-	MaxTokens int           `yaml:"max_tokens"` // sum of the units' costs in one run; default: no bound
+	MaxTokens int           `yaml:"max_tokens"` // sum of the units' costs in one run; default: the engine's
 }
 
 // Uninlu is what a SiameseUniNLU network was trained with, in tokens.

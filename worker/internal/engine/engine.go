@@ -36,7 +36,8 @@ type Unit interface {
 	Cost() int   // tokens, or another measure of its work
 }
 
-// Unary is an engine that answers each request whole.
+// Unary is an engine that answers each request whole. A method MaxTokens() int, where it has one, bounds the costs that
+// share a batch if the manifest does not.
 type Unary interface {
 	// Prepare validates and tokenizes, outside the batch. Errors are faults; invalid_input means it is the caller's.
 	Prepare(ctx context.Context, r Request) (Unit, error)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/model"
 	"github.com/penstock-dev/penstock/worker/internal/batch"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
 )
@@ -50,17 +51,11 @@ type group struct {
 }
 
 func newUnary(e engine.Unary, b Build, log *slog.Logger, mm *modelMetrics, m *meter) *unary {
-	size := b.Manifest.Batch.MaxSize
-	if size <= 0 {
-		size = defaultMaxSize
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	u := &unary{
 		engine: e, build: b, log: log, metrics: mm, meter: m, cancel: cancel,
-		wake: make(chan struct{}, b.Instances),
-		batcher: batch.New[*call](batch.Config{
-			MaxSize: size, MaxDelay: b.Manifest.Batch.MaxDelay, MaxTokens: b.Manifest.Batch.MaxTokens,
-		}),
+		wake:    make(chan struct{}, b.Instances),
+		batcher: batch.New[*call](batchConfig(e, b.Manifest)),
 	}
 	for range b.Instances {
 		u.instances.Go(func() { u.instance(ctx) })
@@ -68,15 +63,23 @@ func newUnary(e engine.Unary, b Build, log *slog.Logger, mm *modelMetrics, m *me
 	return u
 }
 
+// batchConfig is the manifest's, with defaults. An engine may bring its own bound on tokens by a method MaxTokens.
+func batchConfig(e engine.Unary, m *model.Manifest) batch.Config {
+	c := batch.Config{MaxSize: m.Batch.MaxSize, MaxDelay: m.Batch.MaxDelay, MaxTokens: m.Batch.MaxTokens}
+	if c.MaxSize <= 0 {
+		c.MaxSize = defaultMaxSize
+	}
+	if t, ok := e.(interface{ MaxTokens() int }); ok && c.MaxTokens <= 0 {
+		c.MaxTokens = t.MaxTokens()
+	}
+	return c
+}
+
 func (u *unary) slots() int {
 	if n := u.build.Manifest.Slots; n > 0 {
 		return n
 	}
-	size := u.build.Manifest.Batch.MaxSize
-	if size <= 0 {
-		size = defaultMaxSize
-	}
-	return 2 * u.build.Instances * size
+	return 2 * u.build.Instances * batchConfig(u.engine, u.build.Manifest).MaxSize
 }
 
 func (u *unary) run(ctx context.Context, r engine.Request, _ func([]byte) error) (engine.Result, error) {

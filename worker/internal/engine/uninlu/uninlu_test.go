@@ -54,6 +54,10 @@ func TestUninlu(t *testing.T) {
 		t.Parallel()
 		loadRefuses(t, rt)
 	})
+	t.Run("too many questions below", func(t *testing.T) {
+		t.Parallel()
+		tooManyBelow(t, rt)
+	})
 }
 
 func open(tb testing.TB, rt *onnx.Runtime, instances int) *uninlu.Engine {
@@ -222,6 +226,31 @@ func tooMany(t *testing.T, e *uninlu.Engine) {
 	assert.Equal(t, fault.InvalidInput, f.Code)
 	assert.Equal(t, "schema", f.Field)
 	assert.Contains(t, f.Detail, strconv.Itoa(uninlu.MaxRows))
+}
+
+// tooManyBelow has a model find something at every token: what that asks on the level below ends the request alone.
+func tooManyBelow(t *testing.T, rt *onnx.Runtime) {
+	t.Helper()
+	dir := filepath.Join(onnxlib.Root(t), folder, "1")
+	m, err := model.Read(dir)
+	require.NoError(t, err)
+	m.Uninlu.Threshold = -1e9
+	e, err := uninlu.New(rt, dir, m, uninlu.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	var schema strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&schema, `,"k%d":null`, i)
+	}
+	units := []engine.Unit{
+		prepare(t, e, request(strings.Repeat("王伟在北京。", 10), `{"人物":{`+schema.String()[1:]+`}}`)),
+		prepare(t, e, request("王伟在北京。", `{"人物":null}`)),
+	}
+	out, err := e.RunBatch(t.Context(), units)
+	require.NoError(t, err)
+	require.NoError(t, out[1].Err)
+	assert.Equal(t, fault.InvalidInput, fault.CodeOf(out[0].Err))
+	assert.Equal(t, "schema", fault.From(out[0].Err).Field)
 }
 
 // cancels ends a run over a long text, and the engine goes on.

@@ -34,6 +34,9 @@ func (u *unit) Rows() int { return len(u.hints) * len(u.windows) }
 // Cost is the tokens that the first level takes.
 func (u *unit) Cost() int { return u.Rows() * u.length }
 
+// MaxTokens bounds a batch: a request that asks much shares it with few, so that these do not wait long for it.
+func (e *Engine) MaxTokens() int { return 2 * maxRunTokens }
+
 // Prepare checks and tokenizes a request.
 func (e *Engine) Prepare(_ context.Context, r engine.Request) (engine.Unit, error) {
 	u, err := e.prepare(r)
