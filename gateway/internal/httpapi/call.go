@@ -161,6 +161,9 @@ func (k *call) fail(err error) {
 		f = fault.Wrap(fault.Overloaded, err, "the gateway is stopping, or the caller is gone")
 	}
 	k.code, k.cause = f.Code, f.Cause
+	if errors.Is(err, context.Canceled) && k.s.base.Err() == nil {
+		k.code, k.cause = codeClientGone, nil // for the audit line: nobody reads the answer
+	}
 	k.rc.Response.ResetBody()
 	writeProblem(k.rc, f, k.id)
 	if k.code == fault.PayloadTooLarge || k.conn != nil && k.conn.refused != nil {

@@ -20,7 +20,7 @@ func (k *call) submitStream(r job.Request) error {
 	r.Stream = true
 	sub, err := k.submit(r)
 	if err != nil {
-		return fault.Under("input", err)
+		return underInput(err)
 	}
 	return k.stream(sub.State.Job.ID, 0, r.Detach)
 }
@@ -145,7 +145,7 @@ func (e *eventBody) Close() error {
 	e.src.Close()
 	e.cancel()
 	if !e.done {
-		e.code = "client_gone"
+		e.code = codeClientGone
 		if e.cause != nil {
 			e.code = fault.CodeOf(e.cause)
 		}

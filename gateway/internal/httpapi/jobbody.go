@@ -14,11 +14,12 @@ const (
 	maxModel      = 128
 	maxVersion    = 64
 	maxAttempts   = 20
-	maxTTL        = 7 * 24 * 3600.0
+	maxTTL        = 24 * 3600.0
 	maxTimeout    = 24 * 3600.0
-	maxMetadata   = 32
+	maxMetadata   = 16
 	maxMetaKey    = 64
 	maxMetaValue  = 1024
+	maxMetaTotal  = 4 << 10
 	needsANumber  = "must be a number of seconds, more than 0 and at most %g"
 	needsAnObject = "must be an object"
 )
@@ -114,7 +115,7 @@ func metadata(v []byte) (map[string]string, error) {
 	if rawjson.Kind(v) != '{' {
 		return nil, fault.Invalid("metadata", needsAnObject)
 	}
-	m := map[string]string{}
+	m, total := map[string]string{}, 0
 	for name, val := range rawjson.Members(v) {
 		field := fault.Join("metadata", clip(string(name)))
 		switch {
@@ -128,6 +129,9 @@ func metadata(v []byte) (map[string]string, error) {
 		s := rawjson.Unquote(val)
 		if len(s) > maxMetaValue {
 			return nil, fault.Invalid(field, "is longer than %d bytes", maxMetaValue)
+		}
+		if total += len(name) + len(s); total > maxMetaTotal {
+			return nil, fault.Invalid("metadata", "is larger than %d bytes", maxMetaTotal)
 		}
 		m[string(name)] = string(s)
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func (k *call) submitJob() error {
 	r.Wait = prefer.wait
 	sub, err := k.submit(r)
 	if err != nil {
-		return fault.Under("input", err)
+		return underInput(err)
 	}
 	return k.submitted(&sub, prefer)
 }
@@ -79,7 +80,7 @@ func (k *call) submit(r job.Request) (sub job.Submission, err error) {
 		return err
 	})
 	k.limitHeaders(sub.Limits)
-	if err == nil || sub.State.Job != nil {
+	if err == nil || errors.Is(err, context.Canceled) { // beside any other error the job was not accepted
 		k.jobSeen(&sub.State)
 	}
 	return sub, err
@@ -101,6 +102,15 @@ func (k *call) submitted(sub *job.Submission, prefer preference) error {
 	h.Set(fiber.HeaderLocation, "/v1/jobs/"+st.Job.ID)
 	h.Set(fiber.HeaderRetryAfter, strconv.FormatInt(wholeSeconds(st.ETA), 10))
 	return k.json(fiber.StatusAccepted, b)
+}
+
+// underInput puts the paths of an input's faults under input. A job's own members are not in it.
+func underInput(err error) error {
+	switch fault.From(err).Field {
+	case "model", "version", "priority", "ttl", "timeout", "max_attempts", "metadata":
+		return err
+	}
+	return fault.Under("input", err)
 }
 
 // jobRoom is room for a job's JSON.

@@ -90,6 +90,7 @@ func TestFaultsOfJobs(t *testing.T) {
 	}{
 		{fault.Invalid("schema.人物", "must be null"), 422, "invalid_input", "input.schema.人物", ""},
 		{fault.Invalid("", "must be an object"), 422, "invalid_input", "input", ""},
+		{fault.Invalid("ttl", "is too long here"), 422, "invalid_input", "ttl", ""},
 		{fault.New(fault.ModelNotFound, "none"), 404, "model_not_found", "", ""},
 		{fault.New(fault.ScopeMissing, "no"), 403, "scope_missing", "", ""},
 		{&fault.Error{Code: fault.RateLimited, Detail: "slow", RetryAfter: 1200 * time.Millisecond}, 429, "rate_limited", "", "2"},
@@ -211,6 +212,7 @@ func TestCallerThatHangsUpEndsItsWait(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("the handler still waits for a caller that is gone")
 		}
+		require.Eventually(t, func() bool { return strings.Contains(a.audit.String(), "client_gone") }, 5*time.Second, time.Millisecond)
 	}
 }
 

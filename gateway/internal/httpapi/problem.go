@@ -20,6 +20,7 @@ const (
 	codeBadRequest     = fault.BadRequest
 	codeRequestTimeout = code("request_timeout")
 	codeHeadTooLarge   = code("head_too_large")
+	codeClientGone     = code("client_gone") // in audit lines only
 )
 
 // meaning is the one table from a code to a status and a title.
