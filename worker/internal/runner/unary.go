@@ -235,13 +235,14 @@ func (u *unary) end(g *group) {
 // by one.
 func (u *unary) runGroup(ctx, run context.Context, g *group, calls []*call) {
 	outcomes, err := u.runBatch(run, calls)
+	canceled := run.Err() != nil // every caller has left, or the loop stops
 	u.end(g)
 	switch {
 	case err == nil:
 		for i, c := range calls {
 			c.done <- outcomes[i]
 		}
-	case len(calls) == 1 || ctx.Err() != nil:
+	case len(calls) == 1 || canceled:
 		for _, c := range calls {
 			c.done <- engine.Outcome{Err: final(ctx, err)}
 		}

@@ -57,6 +57,17 @@ func (l *lane) free() {
 	}
 }
 
+// shrink lets go of memory that only a very long text needs.
+func (l *lane) shrink() {
+	if cap(l.hidden) <= 8*maxRunTokens*l.e.width {
+		return
+	}
+	l.encoded.Free() // views of it
+	l.sequence.Free()
+	l.textMask.Free()
+	l.hidden, l.masks = nil, nil
+}
+
 // place is a window of one of the batch's texts.
 type place struct {
 	unit *unit

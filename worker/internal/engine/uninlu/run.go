@@ -43,7 +43,10 @@ func (e *Engine) RunBatch(ctx context.Context, units []engine.Unit) ([]engine.Ou
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { e.lanes <- l }()
+	defer func() {
+		l.shrink()
+		e.lanes <- l
+	}()
 	return l.run(ctx, mine)
 }
 
