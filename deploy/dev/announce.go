@@ -12,11 +12,10 @@ import (
 	"time"
 )
 
-// address is DATA/run/NAME.json: where a ready process listens, as host:port; empty where it does not.
+// address is DATA/run/NAME.json: the URLs where a ready process listens; empty where it does not.
 type address struct {
 	PID   int    `json:"pid"`
 	HTTPS string `json:"https"`
-	HTTP  string `json:"http"`
 	Ops   string `json:"ops"`
 }
 
@@ -34,7 +33,7 @@ func readAddress(dataDir, name string, pid int) (address, bool) {
 func isReady(ctx context.Context, ops string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ops+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, ops+"/readyz", nil)
 	if err != nil {
 		return false
 	}
@@ -68,7 +67,7 @@ func (r *runner) announce(at address, took time.Duration) {
 	var c credentials
 	source, err := os.ReadFile(path) //nolint:gosec // under the operator's data folder
 	if err != nil || json.Unmarshal(source, &c) != nil || c.URL == "" {
-		fmt.Fprintf(out, "  URL          https://%s\n\n", at.HTTPS)
+		fmt.Fprintf(out, "  URL          %s\n\n", at.HTTPS)
 	} else {
 		fmt.Fprintf(out, "  URL          %s\n", c.URL)
 		fmt.Fprintf(out, "  credentials  %s (API key, tokens, CA certificate)\n", path)

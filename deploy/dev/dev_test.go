@@ -49,7 +49,7 @@ func fakeProcess(root, name string) int {
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
 	go func() { _ = server.Serve(listener) }()
-	at, err := json.Marshal(address{PID: os.Getpid(), HTTPS: "127.0.0.1:8443", Ops: listener.Addr().String()})
+	at, err := json.Marshal(address{PID: os.Getpid(), HTTPS: "https://localhost:8443", Ops: "http://" + listener.Addr().String()})
 	if err != nil {
 		return 2
 	}
@@ -151,7 +151,7 @@ func TestWithoutCredentials(t *testing.T) {
 	s := newStage(t)
 	s.run(t)
 	s.waitFor(t, "Penstock is ready")
-	require.Contains(t, s.out.String(), "URL          https://127.0.0.1:8443\n")
+	require.Contains(t, s.out.String(), "URL          https://localhost:8443\n")
 	s.signals <- syscall.SIGINT
 	require.NoError(t, <-s.ended)
 }

@@ -2,7 +2,7 @@
 // alive and stops both in order. It runs the same binaries with the same variables as anyone would by hand.
 //
 // The runner waits for DATA/run/NAME.json, which each process writes when it is ready:
-// {"pid","https","http","ops","nats","redis"}, the addresses really listened on; it asks the operations listener
+// {"pid","https","http","ops",…}, the URLs where it really listens; it asks the operations listener
 // named there for /readyz. A worker that dies is started again with back-off. A gateway that dies is reported and left
 // to the operator. Ctrl-C or SIGTERM stops the worker, then the gateway, each by SIGTERM and in bounded time.
 package main
