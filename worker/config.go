@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/config"
@@ -27,10 +26,8 @@ type Worker struct {
 	OpsAddr     string        `yaml:"ops_addr" env:"PENSTOCK_WORKER_OPS_ADDR" doc:"the operations listener: health, readiness, metrics"`
 	ModelsDir   string        `yaml:"models_dir" env:"PENSTOCK_MODELS_DIR" doc:"the model repository: NAME/VERSION/model.yaml"`
 	ONNXRuntime string        `yaml:"onnxruntime" env:"PENSTOCK_ONNXRUNTIME" doc:"ONNX Runtime's shared library, or its folder; empty takes the one below the data folder"`
-	Device      string        `yaml:"device" env:"PENSTOCK_WORKER_DEVICE" doc:"cpu or cuda:N; a device that is not there is an error"`
-	Instances   int           `yaml:"instances" env:"PENSTOCK_WORKER_INSTANCES" doc:"copies of each model that run side by side" default:"the number of cores"`
-	Threads     int           `yaml:"threads" env:"PENSTOCK_WORKER_THREADS" doc:"threads of one instance; instances times threads is at most the number of cores"`
-	Sleep       bool          `yaml:"sleep" env:"PENSTOCK_WORKER_SLEEP" doc:"offer the built-in model sleep, for trying the broker out; off where nats_url is set, unless asked for"`
+	Cores       int           `yaml:"cores" env:"PENSTOCK_WORKER_CORES" doc:"cores that a model may use: its instances times their threads; 0 for all"`
+	Sleep       bool          `yaml:"sleep" env:"PENSTOCK_WORKER_SLEEP" doc:"offer the built-in model sleep, for trying the broker out; turn it off in production"`
 	SleepSlots  int           `yaml:"sleep_slots" env:"PENSTOCK_WORKER_SLEEP_SLOTS" doc:"jobs that sleep runs at once"`
 	Timeout     time.Duration `yaml:"timeout" env:"PENSTOCK_WORKER_TIMEOUT" doc:"of an attempt whose job names none"`
 	Grace       time.Duration `yaml:"grace" env:"PENSTOCK_WORKER_GRACE" doc:"how long running jobs may finish at a shutdown before they are given back"`
@@ -42,7 +39,7 @@ func Default() Config {
 	return Config{
 		DataDir: "data", LogLevel: "info", LogFormat: "auto",
 		Worker: Worker{
-			OpsAddr: "127.0.0.1:9091", ModelsDir: "worker/models", Device: "cpu", Instances: runtime.NumCPU(), Threads: 1, Sleep: true,
+			OpsAddr: "127.0.0.1:9091", ModelsDir: "worker/models", Sleep: true,
 			SleepSlots: 16, Timeout: 10 * time.Minute, Grace: 20 * time.Second, Lease: 3 * time.Second,
 		},
 	}
@@ -76,10 +73,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	w := &c.Worker
-	bad(w.Instances >= 1, "worker.instances: is at least 1")
-	bad(w.Threads >= 1, "worker.threads: is at least 1")
-	bad(w.Device != "cpu" || w.Instances*w.Threads <= runtime.NumCPU(),
-		"worker: %d instances of %d threads are more than this machine's %d cores", w.Instances, w.Threads, runtime.NumCPU())
+	bad(w.Cores >= 0, "worker.cores: is not negative")
 	bad(w.SleepSlots >= 1, "worker.sleep_slots: is at least 1")
 	bad(w.Lease >= time.Second, "worker.lease: %v is shorter than a second", w.Lease)
 	return errors.Join(faults...)

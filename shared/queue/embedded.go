@@ -172,12 +172,18 @@ type natsLog struct{ log *slog.Logger }
 func (l natsLog) Noticef(string, ...any) {}
 func (l natsLog) Debugf(string, ...any)  {}
 func (l natsLog) Tracef(string, ...any)  {}
+
 func (l natsLog) Warnf(format string, args ...any) {
+	if strings.HasPrefix(format, "Plaintext passwords") {
+		return // ours are random, made by this process and never in a file of the server's
+	}
 	l.log.Warn("nats", "detail", fmt.Sprintf(format, args...))
 }
+
 func (l natsLog) Errorf(format string, args ...any) {
 	l.log.Error("nats", "detail", fmt.Sprintf(format, args...))
 }
+
 func (l natsLog) Fatalf(format string, args ...any) {
 	l.log.Error("nats", "detail", fmt.Sprintf(format, args...))
 }

@@ -1,0 +1,41 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
+)
+
+// Bury ends the jobs that the broker gives up on, because no worker ever settled one, until ctx ends. Workers bury what
+// is out of attempts themselves; this catches what never gets that far.
+func (s *Service) Bury(ctx context.Context) error {
+	return s.queue.Undelivered(ctx, s.buryOne)
+}
+
+func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
+	last, err := s.lastEvent(ctx, j.Tenant, j.ID)
+	if err != nil {
+		return err
+	}
+	if last != nil && last.Kind == job.End {
+		return s.queue.Remove(ctx, seq)
+	}
+	e := &job.Event{
+		Kind: job.End, Status: job.Failed, Attempt: j.MaxAttempts, At: time.Now().UTC().Truncate(time.Microsecond), Job: j,
+		Error: &job.Error{Code: fault.AttemptsExhausted, Message: "no worker could settle the job"},
+		Usage: &job.Usage{QueueMS: ms(time.Since(j.CreatedAt))},
+	}
+	err = s.queue.Append(ctx, j.Tenant, j.ID, e, seqOf(last))
+	if errors.Is(err, queue.ErrFenced) {
+		return err // something happened just now: the advisory comes again
+	}
+	if err != nil {
+		return err
+	}
+	letter := &queue.DeadLetter{Job: j, Reason: string(fault.AttemptsExhausted), Attempts: j.MaxAttempts, LastError: e.Error, CreatedAt: e.At}
+	return errors.Join(s.queue.Bury(ctx, letter), s.queue.Notify(j.Reply, e), s.queue.Remove(ctx, seq))
+}

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/penstock-dev/penstock/gateway/internal/jobs"
+)
+
+type metrics struct {
+	registry *prometheus.Registry
+	calls    *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	degraded *prometheus.CounterVec
+	dropped  prometheus.Counter
+}
+
+func newMetrics(reg *prometheus.Registry) *metrics {
+	m := &metrics{
+		registry: reg,
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "penstock_gateway_requests_total", Help: "Requests answered, by method, route and status.",
+		}, []string{"method", "route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "penstock_gateway_request_seconds", Help: "From a request's head to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 14),
+		}, []string{"route"}),
+		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "penstock_gateway_degraded_decisions_total", Help: "Decisions made while Redis could not be asked, by kind.",
+		}, []string{"kind"}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "penstock_gateway_lost_corrections_total", Help: "Corrections of limits given up while Redis was away.",
+		}),
+	}
+	reg.MustRegister(m.calls, m.seconds, m.degraded, m.dropped)
+	return m
+}
+
+func (m *metrics) observe(method, route string, status int, took time.Duration) {
+	m.calls.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+func (m *metrics) stale(kind string)     { m.degraded.WithLabelValues("stale_" + kind).Inc() }
+func (m *metrics) alone(decision string) { m.degraded.WithLabelValues("alone_" + decision).Inc() }
+func (m *metrics) lost(n int)            { m.dropped.Add(float64(n)) }
+
+func (m *metrics) watch(s *jobs.Service) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "penstock_gateway_waiting_requests", Help: "Requests that wait for a job's end.",
+		}, func() float64 { return float64(s.Waiting()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "penstock_gateway_live_models", Help: "Models that a live worker serves.",
+		}, func() float64 {
+			n := 0
+			for _, model := range s.Models() {
+				if model.Workers > 0 {
+					n++
+				}
+			}
+			return float64(n)
+		}),
+	)
+}

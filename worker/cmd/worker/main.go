@@ -1,0 +1,46 @@
+// Command worker runs models for a Penstock queue. It is configured by one YAML file and PENSTOCK_* variables; see
+// deploy/docs/configuration.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/penstock-dev/penstock/shared/telemetry"
+	"github.com/penstock-dev/penstock/worker"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	if len(args) > 0 {
+		fmt.Fprintln(os.Stderr, "usage: worker   (it takes no arguments; see deploy/docs/configuration.md)")
+		return 2
+	}
+	cfg, err := worker.LoadConfig("", os.Environ())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		return 2
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		fmt.Fprintln(os.Stderr, "worker: log_level:", err)
+		return 2
+	}
+	log, err := telemetry.NewLogger(cfg.LogFormat, level, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := worker.Run(ctx, cfg, log); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		return 1
+	}
+	return 0
+}
