@@ -53,7 +53,7 @@ type credentials struct {
 }
 
 const firstCall = `
-  curl --cacert %s %s/api/predict \
+  curl --cacert %s %s/api/predict -w '\n' \
     -H "Authorization: Bearer $(sed -n 's/.*"token": *"\([^"]*\)".*/\1/p' %s)" \
     -H 'Content-Type: application/json' \
     -d '{"text":"2月8日上午北京冬奥会自由式滑雪女子大跳台决赛中中国选手谷爱凌以188.25分获得金牌！","schema":{"人物":null,"地理位置":null}}'
