@@ -1,6 +1,12 @@
 package job
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrCallerGone is the cause of a request's context that ended because its caller hung up.
+var ErrCallerGone = errors.New("the caller hung up")
 
 // Request is a job before it is accepted: what a protocol made of an HTTP request.
 type Request struct {

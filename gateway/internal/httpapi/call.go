@@ -16,6 +16,7 @@ import (
 
 	"github.com/penstock-dev/penstock/gateway/internal/tenant"
 	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
 )
 
 // route is one entry of the route table.
@@ -51,7 +52,7 @@ type call struct {
 	who  *tenant.Principal
 
 	ctx    context.Context //nolint:containedctx // the request's own, made on demand; it ends with the call
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	late   bool // the audit line is written by the event stream, when it ends
 }
 
@@ -68,7 +69,7 @@ func (s *Server) handle(r *route) fiber.Handler {
 			k.fail(err)
 		}
 		if k.cancel != nil && !k.late {
-			k.cancel()
+			k.cancel(nil)
 		}
 		k.status = rc.Response.StatusCode()
 		if !r.quiet && !k.late {
@@ -127,10 +128,13 @@ func bearer(rc *fasthttp.RequestCtx) (string, error) {
 // context is the request's own: it ends with the call, at the stop stage, or when the caller hung up during a wait.
 func (k *call) context() context.Context {
 	if k.ctx == nil {
-		k.ctx, k.cancel = context.WithCancel(k.s.base)
+		k.ctx, k.cancel = context.WithCancelCause(k.s.base)
 	}
 	return k.ctx
 }
+
+// hungUp ends the call's context because its caller has gone.
+func (k *call) hungUp() { k.cancel(job.ErrCallerGone) }
 
 // waiting runs f with a watch on the connection: the call's context ends when the caller hangs up.
 func (k *call) waiting(f func(ctx context.Context) error) error {
@@ -138,7 +142,7 @@ func (k *call) waiting(f func(ctx context.Context) error) error {
 	if k.conn == nil {
 		return f(ctx)
 	}
-	k.conn.startWatch(k.cancel)
+	k.conn.startWatch(k.hungUp)
 	defer k.conn.stopWatch()
 	return f(ctx)
 }

@@ -62,7 +62,7 @@ func (k *call) stream(id string, after int, keep bool) error {
 	k.late = true
 	e := &eventBody{s: k.s, src: src, conn: k.conn, record: k.record, ctx: k.context(), cancel: k.cancel, keep: keep}
 	if k.conn != nil {
-		k.conn.startWatch(k.cancel)
+		k.conn.startWatch(k.hungUp)
 	}
 	k.rc.Response.SetBodyStream(e, -1)
 	return nil
@@ -83,7 +83,7 @@ type eventBody struct {
 	src    Stream
 	conn   *conn
 	ctx    context.Context //nolint:containedctx // the call's, which ends when the caller hangs up
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	keep   bool
 	rest   []byte // of an event that did not fit the reader's room
 	buf    []byte
@@ -143,7 +143,7 @@ func (e *eventBody) Close() error {
 		e.conn.stopWatch()
 	}
 	e.src.Close()
-	e.cancel()
+	e.cancel(nil)
 	if !e.done {
 		e.code = codeClientGone
 		if e.cause != nil {

@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	abandonTimeout  = 2 * time.Second
 	publishTimeout  = 10 * time.Second // a broker that elects its leader answers nothing for up to 9 s
 	streamRoom      = 1024             // deltas that wait for a slow stream before it reads the log instead
 	maxMetadata     = 16
@@ -49,6 +50,9 @@ func (s *Service) Submit(ctx context.Context, p *tenant.Principal, r job.Request
 	}
 	if reader != nil {
 		err = s.await(ctx, &sub.State, reader, r.Wait)
+		if err != nil && !r.Detach {
+			s.abandon(ctx, j)
+		}
 	}
 	return sub, err
 }
@@ -139,7 +143,8 @@ func (s *Service) heldUntil(j *job.Job) time.Time {
 }
 
 func (s *Service) publish(ctx context.Context, j *job.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	// A caller that hangs up now must not leave it open whether the job was stored.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	err := s.queue.Publish(ctx, j)
 	switch {
@@ -177,5 +182,18 @@ func (s *Service) await(ctx context.Context, st *job.State, r *results.Reader, w
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// abandon cancels the job of a caller that hung up: nobody waits for its answer any more. A gateway that stops leaves
+// its jobs running.
+func (s *Service) abandon(ctx context.Context, j *job.Job) {
+	if !errors.Is(context.Cause(ctx), job.ErrCallerGone) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
+	defer cancel()
+	if _, err := s.Cancel(ctx, j.Tenant, j.ID); err != nil && fault.CodeOf(err) != fault.Conflict {
+		s.log.Warn("abandoned job goes on", "job_id", j.ID, "error", err)
 	}
 }

@@ -1,13 +1,13 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -62,11 +62,18 @@ func libraryPatterns() []string {
 	return []string{"libonnxruntime.so*", "lib/libonnxruntime.so*"}
 }
 
-// Open loads the library at path and starts the runtime. One may be open at a time in a process.
+// loaded is the library that this process has open; there can be one.
+//
+//nolint:gochecknoglobals // ONNX Runtime's own state is the process's
+var loaded struct {
+	mu    sync.Mutex
+	path  string // guarded by mu
+	users int    // guarded by mu: Runtimes not yet closed
+}
+
+// Open loads the library at path and starts the runtime. A process has one library: opening it again shares it, and
+// opening another is an error.
 func Open(path string) (*Runtime, error) {
-	if ort.IsInitialized() {
-		return nil, errors.New("ONNX Runtime: already open in this process")
-	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("ONNX Runtime: the library can't be read; looked for %s; %s: %w", path, remedy, err)
 	}
@@ -74,10 +81,19 @@ func Open(path string) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ONNX Runtime: %w", err)
 	}
-	ort.SetSharedLibraryPath(abs)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
-		return nil, fmt.Errorf("ONNX Runtime: %s; looked for %s; %s: %w", reason(err), path, remedy, err)
+	loaded.mu.Lock()
+	defer loaded.mu.Unlock()
+	if loaded.users > 0 && loaded.path != abs {
+		return nil, fmt.Errorf("ONNX Runtime: this process has already opened %s", loaded.path)
 	}
+	if loaded.users == 0 {
+		ort.SetSharedLibraryPath(abs)
+		if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+			return nil, fmt.Errorf("ONNX Runtime: %s; looked for %s; %s: %w", reason(err), path, remedy, err)
+		}
+		loaded.path = abs
+	}
+	loaded.users++
 	return &Runtime{path: abs}, nil
 }
 
@@ -105,6 +121,11 @@ func (r *Runtime) Version() string { return ort.GetVersion() }
 func (r *Runtime) Close() error {
 	if n := r.sessions.Load(); n != 0 {
 		return fmt.Errorf("ONNX Runtime: %d sessions are still open", n)
+	}
+	loaded.mu.Lock()
+	defer loaded.mu.Unlock()
+	if loaded.users--; loaded.users > 0 {
+		return nil
 	}
 	if err := ort.DestroyEnvironment(); err != nil {
 		return fmt.Errorf("ONNX Runtime: %w", err)

@@ -223,15 +223,17 @@ func (r *Runner) Run(ctx context.Context, req engine.Request, emit func(delta []
 	defer r.calls.Done()
 	f.meter.begin()
 	defer f.meter.end()
-	if v.manifest.Timeout <= 0 {
-		return v.loop.run(ctx, req, emit)
+	bounded := ctx
+	if v.manifest.Timeout > 0 {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, v.manifest.Timeout)
+		defer cancel()
 	}
-	bounded, cancel := context.WithTimeout(ctx, v.manifest.Timeout)
-	defer cancel()
 	result, err := v.loop.run(bounded, req, emit)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return result, fault.New(fault.DeadlineExceeded, "the model's bound of %s for one attempt has passed", v.manifest.Timeout)
+		err = fault.New(fault.DeadlineExceeded, "the model's bound of %s for one attempt has passed", v.manifest.Timeout)
 	}
+	result.Version = v.manifest.Version
 	return result, err
 }
 
