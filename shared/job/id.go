@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -15,13 +16,40 @@ const (
 	alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32: no i, l, o, u
 )
 
+// IDs makes ids that sort in the order they were made, also within one millisecond. The zero value is ready, and safe
+// for concurrent use.
+type IDs struct {
+	mu     sync.Mutex
+	hi, lo uint64 // guarded by mu: the last one made
+}
+
+// Next makes an id for a job created at t. A clock that goes back does not make an older id.
+func (g *IDs) Next(t time.Time) string {
+	hi, lo := fresh(t)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if hi>>16 <= g.hi>>16 { // the same millisecond: a random step on from the last
+		step := lo>>32 + 1
+		hi, lo = g.hi, g.lo+step
+		if lo < step {
+			hi++
+		}
+	}
+	g.hi, g.lo = hi, lo
+	return format(hi, lo)
+}
+
 // NewID makes an id for a job created at t.
-func NewID(t time.Time) string {
-	var raw [16]byte
-	_, _ = rand.Read(raw[6:])   // never fails
+func NewID(t time.Time) string { return format(fresh(t)) }
+
+func fresh(t time.Time) (hi, lo uint64) {
+	var raw [10]byte
+	_, _ = rand.Read(raw[:])    // never fails
 	ms := uint64(t.UnixMilli()) //nolint:gosec // after 1970
-	hi := ms<<16 | uint64(raw[6])<<8 | uint64(raw[7])
-	lo := binary.BigEndian.Uint64(raw[8:])
+	return ms<<16 | uint64(raw[0])<<8 | uint64(raw[1]), binary.BigEndian.Uint64(raw[2:])
+}
+
+func format(hi, lo uint64) string {
 	var out [len(idPrefix) + idChars]byte
 	copy(out[:], idPrefix)
 	for i := len(out) - 1; i >= len(idPrefix); i-- {

@@ -36,3 +36,15 @@ func TestValidID(t *testing.T) {
 		assert.Equal(t, want, ValidID(id), id)
 	}
 }
+
+func TestIDsOfOneMillisecondKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	var g IDs
+	at := time.UnixMilli(1_800_000_000_123)
+	last := ""
+	for i := range 10_000 {
+		id := g.Next(at.Add(-time.Duration(i%3) * time.Second))
+		assert.Less(t, last, id)
+		last = id
+	}
+}

@@ -116,17 +116,21 @@ func (q *Queue) Logged(ctx context.Context, tenant string) ([]string, error) {
 	return subjectsOf(ctx, q.events, "events."+tenant+".*")
 }
 
-// Watch calls wake whenever somebody writes to a job's log, until the returned function is called. It is a hint to
-// read: the write may have been fenced, and a reconnect wakes too. wake must not block.
-func (q *Queue) Watch(tenant, id string, wake func()) (stop func(), err error) {
-	sub, err := q.nc.Subscribe(eventSubject(tenant, id), func(*nats.Msg) { wake() })
+// Watch calls grown whenever a job's log has grown, with the sequence of its newest event, until the returned function
+// is called. After a reconnect, when growth may have gone unheard, it calls grown with 0. grown must not block.
+func (q *Queue) Watch(tenant, id string, grown func(seq uint64)) (stop func(), err error) {
+	sub, err := q.nc.Subscribe(liveSubject(tenant, id), func(m *nats.Msg) {
+		if seq, err := strconv.ParseUint(string(m.Data), 10, 64); err == nil {
+			grown(seq)
+		}
+	})
 	if err != nil {
 		return nil, readError(err)
 	}
-	if err := q.heeded(sub); err != nil { // or a write between this and the caller's read goes unheard
+	if err := q.heeded(sub); err != nil { // or an event between this and the caller's read goes unheard
 		return nil, err
 	}
-	unhook := q.hook(wake)
+	unhook := q.hook(func() { grown(0) })
 	return func() {
 		unhook()
 		_ = sub.Unsubscribe() // the connection may be gone, and the subscription with it

@@ -71,6 +71,11 @@ func (q *Queue) Notify(reply string, e *job.Event) error {
 	return q.nc.Publish(reply+"."+strconv.FormatUint(e.Seq, 10), data)
 }
 
+// Hint tells whoever watches the job that its log has grown to the event. It must follow the event's Append.
+func (q *Queue) Hint(tenant, id string, e *job.Event) error {
+	return q.nc.Publish(liveSubject(tenant, id), strconv.AppendUint(nil, e.Seq, 10))
+}
+
 // Cancel tells whichever worker runs the job to stop; its log must hold the end already.
 func (q *Queue) Cancel(tenant, id string) error {
 	return q.nc.Publish(cancelSubject(tenant, id), nil)

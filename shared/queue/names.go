@@ -49,6 +49,7 @@ func anyJobSubject(tenant, id string) string        { return "jobs.*.*.*." + ten
 func eventSubject(tenant, id string) string         { return "events." + tenant + "." + id }
 func deadSubject(j *job.Job) string                 { return "dead." + token(j.Model) + "." + j.Tenant + "." + j.ID }
 func cancelSubject(tenant, id string) string        { return "cancel." + tenant + "." + id }
+func liveSubject(tenant, id string) string          { return "live." + tenant + "." + id }
 func lastToken(subject string) string               { return subject[strings.LastIndexByte(subject, '.')+1:] }
 func replySubject(prefix, tenant, id string) string { return prefix + "." + tenant + "." + id }
 

@@ -252,13 +252,16 @@ func TestWatchHearsWrites(t *testing.T) {
 	t.Parallel()
 	b := testenv.StartBroker(t)
 	gw, wk := b.Gateway(queue.Options{}), b.Worker(queue.Options{})
-	woken := make(chan struct{}, 8)
-	stop, err := gw.Watch("acme", "j", func() { woken <- struct{}{} })
+	woken := make(chan uint64, 8)
+	stop, err := gw.Watch("acme", "j", func(seq uint64) { woken <- seq })
 	require.NoError(t, err)
 	defer stop()
-	require.NoError(t, wk.Append(within(t, 5*time.Second), "acme", "j", &job.Event{Kind: job.Started}, 0))
+	e := &job.Event{Kind: job.Started}
+	require.NoError(t, wk.Append(within(t, 5*time.Second), "acme", "j", e, 0))
+	require.NoError(t, wk.Hint("acme", "j", e))
 	select {
-	case <-woken:
+	case seq := <-woken:
+		assert.Equal(t, e.Seq, seq)
 	case <-within(t, 5*time.Second).Done():
 		require.Fail(t, "not woken")
 	}

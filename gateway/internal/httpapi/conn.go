@@ -323,7 +323,7 @@ func (c *conn) Close() error {
 
 const (
 	lingerTime  = 500 * time.Millisecond
-	lingerBytes = 256 << 10
+	lingerBytes = 8 << 20
 )
 
 func (c *conn) linger() {

@@ -37,5 +37,6 @@ func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
 		return err
 	}
 	letter := &queue.DeadLetter{Job: j, Reason: string(fault.AttemptsExhausted), Attempts: j.MaxAttempts, LastError: e.Error, CreatedAt: e.At}
-	return errors.Join(s.queue.Bury(ctx, letter), s.queue.Notify(j.Reply, e), s.queue.Remove(ctx, seq))
+	return errors.Join(s.queue.Bury(ctx, letter), s.queue.Notify(j.Reply, e), s.queue.Hint(j.Tenant, j.ID, e),
+		s.queue.Remove(ctx, seq))
 }

@@ -53,7 +53,7 @@ func canceledEnd(st *job.State, now time.Time) *job.Event {
 func (s *Service) stop(ctx context.Context, tenantID, id, reply string, end *job.Event) error {
 	err := s.queue.Cancel(tenantID, id)
 	if err == nil {
-		err = s.queue.Notify(reply, end)
+		err = errors.Join(s.queue.Notify(reply, end), s.queue.Hint(tenantID, id, end))
 	}
 	if _, seq, findErr := s.queue.Find(ctx, tenantID, id); findErr == nil {
 		err = errors.Join(err, s.queue.Remove(ctx, seq))

@@ -23,7 +23,7 @@ func (s *Service) List(ctx context.Context, tenantID string, f job.Filter) (job.
 	if f.Limit <= 0 {
 		f.Limit = defaultPage
 	}
-	ids, err := s.ids(ctx, tenantID)
+	ids, err := s.known(ctx, tenantID)
 	if err != nil {
 		return job.Page{}, unavailable(err)
 	}
@@ -57,8 +57,8 @@ func (s *Service) List(ctx context.Context, tenantID string, f job.Filter) (job.
 
 func descending(a, b string) int { return strings.Compare(b, a) }
 
-// ids lists the tenant's jobs, ended or not, newest first.
-func (s *Service) ids(ctx context.Context, tenantID string) ([]string, error) {
+// known lists the tenant's jobs, ended or not, newest first.
+func (s *Service) known(ctx context.Context, tenantID string) ([]string, error) {
 	queued, err1 := s.queue.Queued(ctx, tenantID)
 	logged, err2 := s.queue.Logged(ctx, tenantID)
 	if err := errors.Join(err1, err2); err != nil {

@@ -95,24 +95,18 @@ func unavailable(err error) error {
 
 // Wait returns when the job has ended, or with its latest state when ctx's deadline passes.
 func (s *Service) Wait(ctx context.Context, tenantID, id string) (job.State, error) {
-	wake := make(chan struct{}, 1)
-	stop, err := s.queue.Watch(tenantID, id, func() {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	})
+	w, err := s.watch(tenantID, id)
 	if err != nil {
-		return job.State{}, unavailable(err)
+		return job.State{}, err
 	}
-	defer stop()
+	defer w.stop()
 	for {
-		st, err := s.Get(context.WithoutCancel(ctx), tenantID, id)
+		st, seq, err := s.look(context.WithoutCancel(ctx), tenantID, id)
 		if err != nil || st.Status.Ended() {
 			return st, err
 		}
 		select {
-		case <-wake:
+		case <-w.wake(seq):
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return st, nil

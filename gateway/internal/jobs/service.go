@@ -37,6 +37,7 @@ type Service struct {
 	limits  Limiter
 	hub     *results.Hub
 	inbox   *queue.Inbox
+	ids     job.IDs
 	catalog *catalog
 	checks  map[string]Check // by engine
 	log     *slog.Logger

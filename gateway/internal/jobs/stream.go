@@ -20,14 +20,14 @@ type Stream struct {
 	last     uint64          // sequence of the newest event read
 	pending  []job.Message   // rendered, not yet returned
 	reader   *results.Reader // live events, when the job was submitted here for streaming; else nil
-	wake     chan struct{}   // something may have been written
+	grown    *watcher        // hints that the log has grown, when reader is nil
 	stop     func()
 	ended    bool
 }
 
 // Events opens a job's stream after the message with id after; 0 starts from the first.
 func (s *Service) Events(ctx context.Context, tenantID, id string, after int) (*Stream, error) {
-	st := &Stream{s: s, tenantID: tenantID, id: id, after: after, wake: make(chan struct{}, 1), stop: func() {}}
+	st := &Stream{s: s, tenantID: tenantID, id: id, after: after, stop: func() {}}
 	if r := s.hub.Take(tenantID, id); r != nil {
 		st.reader, st.stop = r, r.Close
 	} else if err := st.watch(); err != nil {
@@ -50,19 +50,12 @@ func (s *Service) Events(ctx context.Context, tenantID, id string, after int) (*
 }
 
 func (st *Stream) watch() error {
-	stop, err := st.s.queue.Watch(st.tenantID, st.id, st.poke)
+	w, err := st.s.watch(st.tenantID, st.id)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	st.stop = stop
+	st.grown, st.stop = w, w.stop
 	return nil
-}
-
-func (st *Stream) poke() {
-	select {
-	case st.wake <- struct{}{}:
-	default:
-	}
 }
 
 // Close ends the stream; the job goes on.
@@ -91,7 +84,7 @@ func (st *Stream) Next(ctx context.Context) (job.Message, error) {
 func (st *Stream) wait(ctx context.Context) error {
 	if st.reader == nil {
 		select {
-		case <-st.wake:
+		case <-st.grown.wake(st.last):
 			return st.catchUp(ctx)
 		case <-ctx.Done():
 			return ctx.Err()

@@ -97,9 +97,11 @@ func (h *held) append(ctx context.Context, e *job.Event) error {
 		return err
 	}
 	h.last = e.Seq
+	// Who misses these reads the log, which holds the event.
 	if h.d.Job.Stream || e.Kind == job.End {
-		_ = h.queue.Notify(h.d.Job.Reply, e) // the log holds it; who missed it reads there
+		_ = h.queue.Notify(h.d.Job.Reply, e)
 	}
+	_ = h.queue.Hint(h.d.Job.Tenant, h.d.Job.ID, e)
 	return nil
 }
 

@@ -1,0 +1,67 @@
+package jobs
+
+import (
+	"sync"
+	"time"
+)
+
+// staleRead is the pause before a log that does not show yet what it was said to hold is read again: in a cluster, a
+// copy may answer that is behind.
+const staleRead = 5 * time.Millisecond
+
+// watcher remembers how far a job's log has grown.
+type watcher struct {
+	stop func()
+
+	mu     sync.Mutex
+	newest uint64        // guarded by mu: the highest sequence heard of
+	again  bool          // guarded by mu: hints may have been missed
+	bell   chan struct{} // rings when one of them has changed
+}
+
+func (s *Service) watch(tenantID, id string) (*watcher, error) {
+	w := &watcher{bell: make(chan struct{}, 1)}
+	stop, err := s.queue.Watch(tenantID, id, w.grown)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	w.stop = stop
+	return w, nil
+}
+
+func (w *watcher) grown(seq uint64) {
+	w.mu.Lock()
+	w.newest = max(w.newest, seq)
+	w.again = w.again || seq == 0
+	w.mu.Unlock()
+	select {
+	case w.bell <- struct{}{}:
+	default:
+	}
+}
+
+// wake gives a channel that says when to read the log again, which was read up to sequence read.
+func (w *watcher) wake(read uint64) <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.again {
+		w.again = false
+		return closed()
+	}
+	if w.newest > read {
+		return after(staleRead)
+	}
+	return w.bell
+}
+
+func closed() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+func after(d time.Duration) <-chan struct{} {
+	c := make(chan struct{})
+	time.AfterFunc(d, func() { close(c) })
+	return c
+}
