@@ -40,7 +40,7 @@ func (g *gateway) announce(ctx context.Context) error {
 // remove takes the run files away, unless another gateway has written its own meanwhile.
 func (r *runFile) remove(cfg *Config) {
 	pid := cfg.path("run", "gateway.pid")
-	if b, err := os.ReadFile(pid); err != nil || string(b) != strconv.Itoa(r.PID)+"\n" {
+	if b, err := os.ReadFile(pid); err != nil || string(b) != strconv.Itoa(r.PID)+"\n" { //nolint:gosec // our own file
 		return
 	}
 	_ = os.Remove(pid)
@@ -57,7 +57,7 @@ type credentials struct {
 func (g *gateway) writeCredentials(ctx context.Context) error {
 	path := g.cfg.path("dev", "credentials.json")
 	var c credentials
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(path) //nolint:gosec // our own file
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:

@@ -225,13 +225,13 @@ func (g *gateway) serve(ctx context.Context) error {
 	background("operations listener", g.ops.Serve)
 	background("API", func() error { return g.api.Serve(serving, listeners...) })
 	background("undelivered jobs", func() error { return g.jobs.Bury(serving) })
-	g.log.Info("gateway is ready", "https", g.run.HTTPS, "http", g.run.HTTP, "ops", g.run.Ops, "mode", g.cfg.Mode)
+	g.log.InfoContext(ctx, "gateway is ready", "https", g.run.HTTPS, "http", g.run.HTTP, "ops", g.run.Ops, "mode", g.cfg.Mode)
 
 	select {
 	case <-ctx.Done():
 	case <-serving.Done():
 	}
-	g.log.Info("gateway drains")
+	g.log.InfoContext(ctx, "gateway drains")
 	g.bounded(g.api.Shutdown)
 	g.bounded(g.ops.Shutdown)
 	cause := context.Cause(serving)

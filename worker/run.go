@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -45,8 +44,13 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	served := make(chan error, 1)
-	go func() { served <- ops.Serve() }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := ops.Serve(); err != nil {
+			log.ErrorContext(ctx, "operations listener", "error", err)
+		}
+	}()
 	defer func() {
 		stop, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
@@ -113,7 +117,7 @@ func (w *worker) credentials(ctx context.Context) (queue.Credentials, error) {
 			return c, err
 		}
 		if !told {
-			w.log.Info("waiting for a gateway on this machine, or set PENSTOCK_NATS_URL", "file", file)
+			w.log.InfoContext(ctx, "waiting for a gateway on this machine, or set PENSTOCK_NATS_URL", "file", file)
 			told = true
 		}
 		select {
@@ -142,10 +146,10 @@ func (w *worker) work(ctx context.Context, ops string) error {
 	}
 	defer remove()
 	w.ready.set()
-	w.log.Info("worker is ready", "worker", w.id, "ops", "http://"+ops, "models", len(w.runner.Offers()))
+	w.log.InfoContext(ctx, "worker is ready", "worker", w.id, "ops", "http://"+ops, "models", len(w.runner.Offers()))
 
 	err = w.consumer.Run(ctx)
-	w.log.Info("worker has drained")
+	w.log.InfoContext(ctx, "worker has drained")
 	stopBeats()
 	<-beating
 	return err
@@ -164,7 +168,7 @@ func (w *worker) keepBeating(ctx context.Context, draining <-chan struct{}) {
 		case <-tick.C:
 		}
 		if err := w.heartbeat(ctx, drains); err != nil && ctx.Err() == nil {
-			w.log.Warn("no heartbeat", "error", err)
+			w.log.WarnContext(ctx, "no heartbeat", "error", err)
 		}
 	}
 }
@@ -264,7 +268,7 @@ func (w *worker) whyNotReady() error {
 		return errors.New("starting")
 	}
 	if !w.queue.Ready() {
-		return fmt.Errorf("the broker cannot be reached")
+		return errors.New("the broker cannot be reached")
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstock-dev/penstock/gateway"
+	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/testenv/onnxlib"
 	"github.com/penstock-dev/penstock/worker"
 )
@@ -63,15 +64,15 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-func newSite(t testing.TB) *site {
-	t.Helper()
-	return &site{t: t, dir: t.TempDir(), log: new(lockedBuffer)}
+func newSite(tb testing.TB) *site {
+	tb.Helper()
+	return &site{t: tb, dir: tb.TempDir(), log: new(lockedBuffer)}
 }
 
 // start runs both in this process.
-func start(t testing.TB) *site {
-	t.Helper()
-	s := newSite(t)
+func start(tb testing.TB) *site {
+	tb.Helper()
+	s := newSite(tb)
 	s.startGateway(nil)
 	s.startWorker(nil)
 	s.ready()
@@ -256,17 +257,13 @@ func (s *site) post(path string, body any, changes ...with) *answer {
 
 // view is the part of a job that the tests look at.
 type view struct {
-	ID      string          `json:"id"`
-	Model   string          `json:"model"`
-	Version string          `json:"version"`
-	Status  string          `json:"status"`
-	Attempt int             `json:"attempt"`
-	Output  json.RawMessage `json:"output"`
-	Error   *struct{ Code, Message, Field string }
-	Usage   *struct {
-		BatchSize int `json:"batch_size"`
-	}
-	Metadata map[string]string
+	ID       string            `json:"id"`
+	Version  string            `json:"version"`
+	Status   string            `json:"status"`
+	Attempt  int               `json:"attempt"`
+	Output   json.RawMessage   `json:"output"`
+	Error    *job.Error        `json:"error"`
+	Metadata map[string]string `json:"metadata"`
 }
 
 // submit leaves a job and returns it as accepted.
@@ -296,8 +293,8 @@ type event struct {
 	id, name, data string
 }
 
-// stream reads events until done, or until n have come.
-func (s *site) stream(req *http.Request, n int) (events []event, raw string) {
+// stream reads events until done.
+func (s *site) stream(req *http.Request) (events []event, raw string) {
 	s.t.Helper()
 	res, err := s.client.Do(req)
 	require.NoError(s.t, err)
@@ -323,7 +320,7 @@ func (s *site) stream(req *http.Request, n int) (events []event, raw string) {
 			e.data = value
 		case "":
 			events = append(events, e)
-			if e.name == "done" || len(events) == n {
+			if e.name == "done" {
 				return events, all.String()
 			}
 			e = event{}

@@ -73,7 +73,7 @@ func TestSubmitThenPoll(t *testing.T) {
 	assert.Equal(t, "wait=20", a.header.Get("Preference-Applied"))
 
 	begin := time.Now()
-	a = s.post("/v1/jobs", sleepJob(map[string]any{"ms": 5000}), header("Prefer", "wait=0.3")).want(http.StatusAccepted).json(&v)
+	s.post("/v1/jobs", sleepJob(map[string]any{"ms": 5000}), header("Prefer", "wait=0.3")).want(http.StatusAccepted).json(&v)
 	assert.Less(t, time.Since(begin), 4*time.Second)
 	assert.Contains(t, []string{"queued", "running"}, v.Status)
 	s.post("/v1/jobs/"+v.ID+"/cancel", nil).want(http.StatusOK)
@@ -84,7 +84,7 @@ func TestAStreamIsTheSameWheneverItIsRead(t *testing.T) {
 	s := start(t)
 	body := sleepJob(map[string]any{"ms": 300, "tokens": 5, "echo": "x"})
 	req := s.request(http.MethodPost, "/v1/jobs", body, header("Accept", "text/event-stream"))
-	live, raw := s.stream(req, 0)
+	live, raw := s.stream(req)
 	assert.Equal(t, []string{"status", "status", "output", "output", "output", "output", "output", "done"}, names(live))
 	for i, e := range live {
 		assert.Equal(t, string(rune('1'+i)), e.id)
@@ -94,11 +94,11 @@ func TestAStreamIsTheSameWheneverItIsRead(t *testing.T) {
 	assert.Equal(t, "succeeded", v.Status)
 
 	path := "/v1/jobs/" + v.ID + "/events"
-	_, again := s.stream(s.request(http.MethodGet, path, nil), 0)
+	_, again := s.stream(s.request(http.MethodGet, path, nil))
 	assert.Equal(t, raw, again)
-	rest, _ := s.stream(s.request(http.MethodGet, path, nil, header("Last-Event-ID", "4")), 0)
+	rest, _ := s.stream(s.request(http.MethodGet, path, nil, header("Last-Event-ID", "4")))
 	assert.Equal(t, live[4:], rest)
-	rest, _ = s.stream(s.request(http.MethodGet, path+"?starting_after=6", nil), 0)
+	rest, _ = s.stream(s.request(http.MethodGet, path+"?starting_after=6", nil))
 	assert.Equal(t, live[6:], rest)
 }
 
@@ -106,7 +106,7 @@ func TestAStreamFollowsAJobSubmittedBefore(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	v := s.submit(sleepJob(map[string]any{"ms": 400, "echo": "x"}))
-	events, _ := s.stream(s.request(http.MethodGet, "/v1/jobs/"+v.ID+"/events", nil), 0)
+	events, _ := s.stream(s.request(http.MethodGet, "/v1/jobs/"+v.ID+"/events", nil))
 	assert.Equal(t, []string{"status", "status", "output", "done"}, names(events))
 	assert.JSONEq(t, `{"echo":"x","attempt":1}`, events[2].data)
 }
@@ -115,7 +115,7 @@ func TestARetryIsToldInTheStream(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	req := s.request(http.MethodPost, "/v1/jobs", sleepJob(map[string]any{"ms": 1, "fail_attempts": 1}), header("Accept", "text/event-stream"))
-	events, _ := s.stream(req, 0)
+	events, _ := s.stream(req)
 	assert.Equal(t, []string{"status", "status", "status", "restart", "status", "output", "done"}, names(events))
 	assert.JSONEq(t, `{"attempt":2}`, events[3].data)
 }
@@ -127,7 +127,7 @@ func TestAJobOutOfAttemptsFails(t *testing.T) {
 	body["max_attempts"] = 2
 	v := s.ended(s.submit(body).ID)
 	assert.Equal(t, "failed", v.Status)
-	assert.Equal(t, "attempts_exhausted", v.Error.Code)
+	assert.EqualValues(t, "attempts_exhausted", v.Error.Code)
 	assert.Equal(t, 2, v.Attempt)
 }
 

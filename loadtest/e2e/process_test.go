@@ -21,8 +21,6 @@ import (
 )
 
 // binaries builds what make build does, once for all tests of this file.
-//
-//nolint:gochecknoglobals // built once a test run
 var binaries = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "penstock-bin")
 	if err != nil {
@@ -165,7 +163,7 @@ func TestAKilledWorkersJobsRunAgainAndEndOnce(t *testing.T) {
 	v := s.ended(long.ID)
 	t.Logf("the job of the killed worker ended %v after the kill, on attempt %d", time.Since(killed).Round(time.Millisecond), v.Attempt)
 	assert.Equal(t, 2, v.Attempt)
-	events, _ := s.stream(s.request(http.MethodGet, "/v1/jobs/"+long.ID+"/events", nil), 0)
+	events, _ := s.stream(s.request(http.MethodGet, "/v1/jobs/"+long.ID+"/events", nil))
 	assert.Equal(t, []string{"status", "status", "restart", "status", "output", "done"}, names(events))
 	s.allEnd(ids)
 }
@@ -196,7 +194,7 @@ func TestAJobThatKillsItsWorkerEndsAsADeadLetter(t *testing.T) {
 	assert.Equal(t, "succeeded", s.ended(other.ID).Status)
 	v := s.ended(poison.ID)
 	assert.Equal(t, "failed", v.Status)
-	assert.Equal(t, "attempts_exhausted", v.Error.Code)
+	assert.EqualValues(t, "attempts_exhausted", v.Error.Code)
 }
 
 func TestAKilledGatewaysJobsEndAndCanBeRead(t *testing.T) {

@@ -44,8 +44,8 @@ func NewID(t time.Time) string { return format(fresh(t)) }
 
 func fresh(t time.Time) (hi, lo uint64) {
 	var raw [10]byte
-	_, _ = rand.Read(raw[:])    // never fails
-	ms := uint64(t.UnixMilli()) //nolint:gosec // after 1970
+	_, _ = rand.Read(raw[:]) // never fails
+	ms := uint64(t.UnixMilli())
 	return ms<<16 | uint64(raw[0])<<8 | uint64(raw[1]), binary.BigEndian.Uint64(raw[2:])
 }
 
@@ -75,7 +75,7 @@ func IDTime(id string) (time.Time, bool) {
 		hi = hi<<5 | lo>>59
 		lo = lo<<5 | uint64(v)
 	}
-	return time.UnixMilli(int64(hi >> 16)), true //nolint:gosec // 48 bits
+	return time.UnixMilli(int64(hi >> 16)), true
 }
 
 // ValidID tells whether id can name a job: 1 to 64 letters, digits, - and _.
@@ -85,7 +85,8 @@ func ValidID(id string) bool {
 	}
 	for i := range len(id) {
 		c := id[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+		if !plain {
 			return false
 		}
 	}

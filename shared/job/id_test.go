@@ -17,7 +17,8 @@ func TestIDsSortByAgeAndTellIt(t *testing.T) {
 	got, ok := IDTime(a)
 	assert.True(t, ok)
 	assert.True(t, at.Equal(got), "%v", got)
-	assert.NotEqual(t, NewID(at), NewID(at))
+	again := NewID(at)
+	assert.NotEqual(t, a, again)
 }
 
 func TestIDTimeRefusesForeignIDs(t *testing.T) {

@@ -57,7 +57,7 @@ func (q *Queue) Undelivered(ctx context.Context, handle func(context.Context, *j
 	}
 	cc, err := c.Consume(func(m jetstream.Msg) {
 		if err := q.undelivered(ctx, m.Data(), handle); err != nil {
-			q.log.Error("undelivered job is not dealt with yet", "error", err)
+			q.log.ErrorContext(ctx, "undelivered job is not dealt with yet", "error", err)
 			_ = m.NakWithDelay(5 * time.Second)
 			return
 		}

@@ -103,7 +103,7 @@ func (e *Embedded) Close() {
 // ReadCredentials reads what StartEmbedded wrote.
 func ReadCredentials(file string) (Credentials, error) {
 	var c Credentials
-	b, err := os.ReadFile(file)
+	b, err := os.ReadFile(file) //nolint:gosec // below the operator's data folder
 	if err != nil {
 		return c, err
 	}
@@ -114,7 +114,7 @@ func ReadCredentials(file string) (Credentials, error) {
 }
 
 func writeCredentials(file string, c Credentials) error {
-	b, err := json.MarshalIndent(c, "", "  ")
+	b, err := json.MarshalIndent(c, "", "  ") //nolint:gosec // the file is for its owner alone, who needs the password
 	if err != nil {
 		return err
 	}

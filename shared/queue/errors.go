@@ -37,8 +37,9 @@ func storeError(err error) error {
 			return ErrFenced
 		case codeInsufficientResources, codeStorageExceeded, codeStoreFailed:
 			return errors.Join(ErrFull, err)
+		default:
+			return err
 		}
-		return err
 	}
 	if transient(err) {
 		return errors.Join(ErrUnavailable, err)

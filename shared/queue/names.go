@@ -59,7 +59,7 @@ func name(s string) string { return strings.ReplaceAll(token(s), "%", "=") }
 // token makes any model name one subject token: letters, digits, - and _ stay, every other byte becomes %XX.
 func token(s string) string {
 	plain := true
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if !plainByte(s[i]) {
 			plain = false
 			break
@@ -69,7 +69,7 @@ func token(s string) string {
 		return s
 	}
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if plainByte(s[i]) {
 			b.WriteByte(s[i])
 		} else {

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"sync"
@@ -116,7 +115,7 @@ func (p *Puller) receive(m *nats.Msg) {
 	if err != nil {
 		// A message that is no job can never be run; keep it from coming back.
 		p.q.log.Error("message in JOBS is no job", "subject", m.Subject, "error", err)
-		_ = p.q.nc.Publish(m.Reply, ackTerm)
+		_ = p.q.nc.Publish(m.Reply, []byte(ackTerm))
 		p.changed()
 		return
 	}
@@ -176,7 +175,7 @@ func (p *Puller) watchdog(ctx context.Context) {
 func (p *Puller) reset(ctx context.Context) {
 	created, err := p.q.ensureConsumer(ctx, p.lane)
 	if err != nil {
-		p.q.log.Warn("consumer not there yet", "consumer", p.lane.consumer(), "error", err)
+		p.q.log.WarnContext(ctx, "consumer not there yet", "consumer", p.lane.consumer(), "error", err)
 		return // the watchdog comes again
 	}
 	p.mu.Lock()
@@ -229,11 +228,16 @@ type Delivery struct {
 	reply atomic.Pointer[string] // where acks go; replaced by Adopt
 }
 
-var (
-	ackAck  = []byte("+ACK")
-	ackTerm = []byte("+TERM")
-	ackWork = []byte("+WPI")
+// What a worker says of a delivery, on the wire.
+const (
+	ackAck  = "+ACK"
+	ackTerm = "+TERM"
+	ackWork = "+WPI"
+	ackNak  = "-NAK"
 )
+
+// say sends one of them. Nothing answers: what is lost with the connection, the lease's end makes up for.
+func (d *Delivery) say(word string) error { return d.q.nc.Publish(*d.reply.Load(), []byte(word)) }
 
 func newDelivery(p *Puller, m *nats.Msg) (*Delivery, error) {
 	meta, err := m.Metadata()
@@ -260,25 +264,21 @@ func newDelivery(p *Puller, m *nats.Msg) (*Delivery, error) {
 }
 
 // Ack ends the delivery and takes the job out of JOBS.
-func (d *Delivery) Ack() error { return d.q.nc.Publish(*d.reply.Load(), ackAck) }
+func (d *Delivery) Ack() error { return d.say(ackAck) }
 
 // Term ends the delivery: the job is never handed out again.
-func (d *Delivery) Term() error { return d.q.nc.Publish(*d.reply.Load(), ackTerm) }
+func (d *Delivery) Term() error { return d.say(ackTerm) }
 
 // Nak gives the job back, to be handed out again after delay.
 func (d *Delivery) Nak(delay time.Duration) error {
 	if delay <= 0 {
-		return d.q.nc.Publish(*d.reply.Load(), []byte("-NAK"))
+		return d.say(ackNak)
 	}
-	b, err := json.Marshal(map[string]int64{"delay": int64(delay)})
-	if err != nil {
-		return err
-	}
-	return d.q.nc.Publish(*d.reply.Load(), append([]byte("-NAK "), b...))
+	return d.say(ackNak + ` {"delay":` + strconv.FormatInt(int64(delay), 10) + `}`)
 }
 
 // Renew starts the lease anew.
-func (d *Delivery) Renew() error { return d.q.nc.Publish(*d.reply.Load(), ackWork) }
+func (d *Delivery) Renew() error { return d.say(ackWork) }
 
 // Adopt makes d speak for a later delivery of the same job: after a broker's restart the old one's acks count for nothing.
 func (d *Delivery) Adopt(later *Delivery) { d.reply.Store(later.reply.Load()) }

@@ -81,14 +81,8 @@ func (q *Queue) connect(ctx context.Context) error {
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond), nats.RetryOnFailedConnect(false),
 		nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(3),
 		nats.ReconnectHandler(func(*nats.Conn) { q.reconnected() }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				q.log.Warn("broker connection lost", "error", err)
-			}
-		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			q.log.Warn("broker", "error", err)
-		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { q.troubled(err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { q.troubled(err) }),
 	}
 	url := q.opts.URL
 	if e := q.opts.Embedded; e != nil {
@@ -108,6 +102,12 @@ func (q *Queue) connect(ctx context.Context) error {
 		return fmt.Errorf("queue: %w", err)
 	}
 	return nil
+}
+
+func (q *Queue) troubled(err error) {
+	if err != nil {
+		q.log.Warn("broker connection", "error", err)
+	}
 }
 
 // dial tries until the broker answers or ctx ends; the last error says what was wrong.

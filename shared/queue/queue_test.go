@@ -20,10 +20,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*ipQueue[...]).pop"))
 }
 
-func newJob(tenant string) *job.Job {
+func newJob() *job.Job {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return &job.Job{
-		ID: job.NewID(now), Tenant: tenant, Model: "m.1/x", Class: job.Standard, CreatedAt: now, MaxAttempts: 3,
+		ID: job.NewID(now), Tenant: "acme", Model: "m.1/x", Class: job.Standard, CreatedAt: now, MaxAttempts: 3,
 		Metadata: map[string]string{"k": "v"}, Input: []byte(`{"text":"a\nb"}`),
 	}
 }
@@ -66,7 +66,7 @@ func TestAJobIsFoundDeliveredAndGone(t *testing.T) {
 	b := testenv.StartBroker(t)
 	gw, wk := b.Gateway(queue.Options{}), b.Worker(queue.Options{})
 	ctx := within(t, 20*time.Second)
-	j := newJob("acme")
+	j := newJob()
 	require.NoError(t, gw.Publish(ctx, j))
 
 	found, seq, err := gw.Find(ctx, "acme", j.ID)
@@ -89,7 +89,7 @@ func TestAJobIsFoundDeliveredAndGone(t *testing.T) {
 		return err != nil
 	}, 5*time.Second, 5*time.Millisecond)
 
-	j2 := newJob("acme")
+	j2 := newJob()
 	require.NoError(t, gw.Publish(ctx, j2))
 	p.Ask(1)
 	d = receive(t, got)
@@ -109,7 +109,7 @@ func TestALeaseThatIsNotRenewedRunsOut(t *testing.T) {
 	ctx := within(t, 20*time.Second)
 	p, got := pull(t, wk, "m.1/x")
 	p.Ask(2)
-	require.NoError(t, gw.Publish(ctx, newJob("acme")))
+	require.NoError(t, gw.Publish(ctx, newJob()))
 	first := receive(t, got)
 	second := receive(t, got)
 	assert.Equal(t, first.Job.ID, second.Job.ID)
@@ -121,7 +121,7 @@ func TestEventsAreFenced(t *testing.T) {
 	t.Parallel()
 	q := testenv.StartBroker(t).Gateway(queue.Options{})
 	ctx := within(t, 20*time.Second)
-	j := newJob("acme")
+	j := newJob()
 	_, err := q.Last(ctx, "acme", j.ID)
 	require.ErrorIs(t, err, queue.ErrNotFound)
 
@@ -186,7 +186,7 @@ func TestRepliesReachTheGatewaysInbox(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer in.Close()
-	j := newJob("acme")
+	j := newJob()
 	e := end(j, job.Succeeded)
 	e.Seq = 42
 	require.NoError(t, wk.Notify(in.Address("acme", j.ID), e))
@@ -222,7 +222,7 @@ func TestThePullerComesBackAfterABrokerRestart(t *testing.T) {
 	b.Stop()
 	b.Start()
 	gw := b.Gateway(queue.Options{})
-	j := newJob("acme")
+	j := newJob()
 	require.NoError(t, gw.Publish(within(t, 10*time.Second), j))
 	require.Eventually(t, func() bool {
 		if p.Asked() == 0 {
@@ -271,7 +271,7 @@ func TestDeadLettersKeepTheInput(t *testing.T) {
 	t.Parallel()
 	q := testenv.StartBroker(t).Gateway(queue.Options{})
 	ctx := within(t, 10*time.Second)
-	j := newJob("acme")
+	j := newJob()
 	_, err := q.Dead(ctx, j)
 	require.ErrorIs(t, err, queue.ErrNotFound)
 	require.NoError(t, q.Bury(ctx, &queue.DeadLetter{Job: j, Reason: "attempts_exhausted", Attempts: 3, CreatedAt: j.CreatedAt}))
@@ -287,7 +287,7 @@ func TestAFullQueueRefuses(t *testing.T) {
 	ctx := within(t, 20*time.Second)
 	var err error
 	for range 64 {
-		j := newJob("acme")
+		j := newJob()
 		j.Input = []byte(`"` + strings.Repeat("x", 4<<10) + `"`)
 		if err = q.Publish(ctx, j); err != nil {
 			break

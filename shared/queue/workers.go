@@ -43,7 +43,7 @@ func (q *Queue) WatchWorkers(ctx context.Context, seen func(job.Worker)) error {
 			case e.Operation() == jetstream.KeyValuePut:
 				var b job.Worker
 				if err := json.Unmarshal(e.Value(), &b); err != nil {
-					q.log.Error("heartbeat cannot be read", "worker", e.Key(), "error", err)
+					q.log.ErrorContext(ctx, "heartbeat cannot be read", "worker", e.Key(), "error", err)
 					continue
 				}
 				seen(b)

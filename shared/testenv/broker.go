@@ -2,7 +2,6 @@
 package testenv
 
 import (
-	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -22,11 +21,11 @@ type Broker struct {
 }
 
 // StartBroker starts an embedded broker on a free port; the test's end stops it.
-func StartBroker(t testing.TB) *Broker {
-	t.Helper()
-	b := &Broker{t: t, dir: t.TempDir(), addr: "127.0.0.1:0"}
+func StartBroker(tb testing.TB) *Broker {
+	tb.Helper()
+	b := &Broker{t: tb, dir: tb.TempDir(), addr: "127.0.0.1:0"}
 	b.Start()
-	t.Cleanup(b.Stop)
+	tb.Cleanup(b.Stop)
 	return b
 }
 
@@ -80,9 +79,10 @@ func (b *Broker) open(o queue.Options) *queue.Queue {
 }
 
 // Logger writes to the test's log.
-func Logger(t testing.TB) *slog.Logger {
+func Logger(tb testing.TB) *slog.Logger {
+	tb.Helper()
 	if testing.Verbose() {
-		return slog.New(slog.NewTextHandler(t.Output(), nil))
+		return slog.New(slog.NewTextHandler(tb.Output(), nil))
 	}
-	return slog.New(slog.NewTextHandler(io.Discard, nil))
+	return slog.New(slog.DiscardHandler)
 }

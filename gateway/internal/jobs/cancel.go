@@ -31,7 +31,8 @@ func (s *Service) Cancel(ctx context.Context, tenantID, id string) (job.State, e
 		}
 		reply := st.Job.Reply
 		st.Apply(end)
-		return st, s.stop(ctx, tenantID, id, reply, end)
+		s.stop(ctx, tenantID, id, reply, end)
+		return st, nil
 	}
 }
 
@@ -50,7 +51,7 @@ func canceledEnd(st *job.State, now time.Time) *job.Event {
 
 // stop frees what the canceled job holds. The end stands, so a failure here costs only time: a worker that gets the
 // message finds the end and drops it.
-func (s *Service) stop(ctx context.Context, tenantID, id, reply string, end *job.Event) error {
+func (s *Service) stop(ctx context.Context, tenantID, id, reply string, end *job.Event) {
 	err := s.queue.Cancel(tenantID, id)
 	if err == nil {
 		err = errors.Join(s.queue.Notify(reply, end), s.queue.Hint(tenantID, id, end))
@@ -59,9 +60,8 @@ func (s *Service) stop(ctx context.Context, tenantID, id, reply string, end *job
 		err = errors.Join(err, s.queue.Remove(ctx, seq))
 	}
 	if err != nil {
-		s.log.Warn("canceled job is not cleared away", "job_id", id, "error", err)
+		s.log.WarnContext(ctx, "canceled job is not cleared away", "job_id", id, "error", err)
 	}
-	return nil
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -95,11 +95,5 @@ func (s *Service) heard(tenantID, id string, e *job.Event) {
 
 // refunded tells whether an end gives its count of the quota back: the tenant got nothing for it.
 func refunded(e *job.Event) bool {
-	switch e.Status {
-	case job.Failed, job.Expired:
-		return true
-	case job.Canceled:
-		return e.StartedAt == nil
-	}
-	return false
+	return e.Status == job.Failed || e.Status == job.Expired || e.Status == job.Canceled && e.StartedAt == nil
 }

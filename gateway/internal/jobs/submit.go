@@ -194,6 +194,6 @@ func (s *Service) abandon(ctx context.Context, j *job.Job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
 	if _, err := s.Cancel(ctx, j.Tenant, j.ID); err != nil && fault.CodeOf(err) != fault.Conflict {
-		s.log.Warn("abandoned job goes on", "job_id", j.ID, "error", err)
+		s.log.WarnContext(ctx, "abandoned job goes on", "job_id", j.ID, "error", err)
 	}
 }

@@ -79,7 +79,7 @@ func (b *bench) start(cfg Config, r Runner) (stop func()) {
 	go func() { done <- c.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
-		assert.NoError(b.t, <-done)
+		assert.NoError(b.t, <-done) //nolint:testifylint // also from a clean-up
 		assert.Zero(b.t, c.InHand())
 	})
 	b.t.Cleanup(stop)

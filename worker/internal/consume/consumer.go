@@ -99,7 +99,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}()
 	for _, in := range c.models {
 		if err := c.open(ctx, work, in); err != nil {
-			c.closeAll(in)
+			c.closeAll(in) //nolint:contextcheck // clean-up takes a fresh context
 			if errors.Is(err, context.Canceled) {
 				return nil
 			}
@@ -107,7 +107,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		}
 	}
 	<-ctx.Done()
-	c.drain(stopWork)
+	c.drain(stopWork) //nolint:contextcheck // ctx has ended: the drain takes a fresh one
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (c *Consumer) process(ctx context.Context, in *intake, h *held) {
 	}
 	free() // the slot is free before the end is stored: the next job may come while this one is settled
 	o.queued = queued
-	c.settle(h, o)
+	c.settle(h, o) //nolint:contextcheck // an outcome is stored also when the run was canceled
 }
 
 // prepare settles what needs no run: a job that has ended, is out of attempts, or waited too long.
@@ -104,9 +104,6 @@ func (c *Consumer) failed(ctx context.Context, h *held, err error) outcome {
 
 // retryable tells our own troubles from the caller's.
 func retryable(err error) bool {
-	switch fault.CodeOf(err) {
-	case fault.Internal, fault.Overloaded, fault.NoWorkers:
-		return true
-	}
-	return false
+	code := fault.CodeOf(err)
+	return code == fault.Internal || code == fault.Overloaded || code == fault.NoWorkers
 }
