@@ -39,6 +39,9 @@ func bench(ctx context.Context, o benchOptions, out, progress io.Writer) (err er
 	b := &bencher{
 		o: &o, progress: progress, tools: map[string]string{}, series: map[string][]float64{}, runs: map[string][]report{},
 	}
+	if runtime.GOOS != "linux" {
+		return errors.New("bench reads /proc, so that it needs Linux")
+	}
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}

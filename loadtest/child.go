@@ -36,12 +36,13 @@ type child struct {
 
 // startChild starts a binary on a data folder and waits until it is ready.
 func startChild(ctx context.Context, name, binary, data string, env []string) (*child, error) {
-	log, err := os.OpenFile(filepath.Join(filepath.Dir(data), name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file := filepath.Join(filepath.Dir(data), name+".log")
+	log, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // beside our own data
 	if err != nil {
 		return nil, err
 	}
 	c := &child{name: name, log: log, ended: make(chan struct{})}
-	c.cmd = exec.Command(binary) //nolint:gosec,noctx // the operator names it; it is ended by stop, gently
+	c.cmd = exec.Command(binary) //nolint:noctx // it is ended by stop, gently
 	c.cmd.Env, c.cmd.Stderr, c.cmd.Stdout = env, log, log
 	begin := time.Now()
 	if err := c.cmd.Start(); err != nil {

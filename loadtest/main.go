@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage") //nolint:gochecknoglobals // a sentinel
+var errUsage = errors.New("usage")
 
 func start(ctx context.Context, args []string, out, progress io.Writer) error {
 	if len(args) == 0 {

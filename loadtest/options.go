@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -209,8 +208,6 @@ func parseBench(args []string, errs io.Writer) (benchOptions, error) {
 	switch {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("%q is not understood", f.Arg(0))
-	case runtime.GOOS != "linux":
-		return o, errors.New("bench reads /proc, so that it needs Linux")
 	case o.rounds < 1 || o.rounds > 20:
 		return o, errors.New("-rounds is 1 to 20")
 	case o.duration < 100*time.Millisecond || o.duration > time.Minute:

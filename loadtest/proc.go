@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -85,7 +86,7 @@ func parseRSS(status []byte) (int64, error) {
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("a process's status names no VmRSS")
+	return 0, errors.New("a process's status names no VmRSS")
 }
 
 // folderSize adds up the blocks that a folder's files take, which for sparse ones are less than they are long.

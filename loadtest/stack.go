@@ -101,7 +101,7 @@ func (s *stack) makeTenant(ctx context.Context) error {
 	return os.WriteFile(s.credentials, b, 0o600)
 }
 
-var errConflict = errors.New("there already") //nolint:gochecknoglobals // a sentinel
+var errConflict = errors.New("there already")
 
 // call is one POST on a connection of its own.
 func (s *stack) call(ctx context.Context, t target, path, body string, into any) error {

@@ -9,27 +9,29 @@ import (
 )
 
 // table collects the rows that are printed.
-type table struct{ strings.Builder }
+type table struct{ text []byte }
 
-func (t *table) row(cells ...string) { t.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+func (t *table) add(text string) { t.text = append(t.text, text...) }
+
+func (t *table) row(cells ...string) { t.add("| " + strings.Join(cells, " | ") + " |\n") }
 
 func (t *table) head(cells ...string) {
-	t.WriteString("\n")
+	t.add("\n")
 	t.row(cells...)
-	t.WriteString(strings.Repeat("|---", len(cells)) + "|\n")
+	t.add(strings.Repeat("|---", len(cells)) + "|\n")
 }
 
 // write prints what was measured.
 func (b *bencher) write(out io.Writer) error {
 	var t table
-	fmt.Fprintf(&t, "%d cores, %s, %s/%s; medians of %d rounds of %s, in turn; %s.\n", runtime.NumCPU(), runtime.Version(),
-		runtime.GOOS, runtime.GOARCH, b.o.rounds, b.o.duration, time.Now().UTC().Format(time.DateOnly))
+	t.add(fmt.Sprintf("%d cores, %s, %s/%s; medians of %d rounds of %s, in turn; %s.\n", runtime.NumCPU(), runtime.Version(),
+		runtime.GOOS, runtime.GOARCH, b.o.rounds, b.o.duration, time.Now().UTC().Format(time.DateOnly)))
 	b.goals(&t)
 	b.details(&t)
 	if b.memory != nil {
 		b.memory.write(&t)
 	}
-	_, err := io.WriteString(out, t.String())
+	_, err := out.Write(t.text)
 	return err
 }
 

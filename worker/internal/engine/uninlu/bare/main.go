@@ -68,7 +68,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	e, err := uninlu.New(rt, o.dir, m, uninlu.Options{Instances: o.lanes, Threads: 1, Device: m.Device})
+	e, err := uninlu.New(rt, o.dir, m, uninlu.Options{Instances: o.lanes, Threads: 1, Device: m.Device}) //nolint:contextcheck // loading is not canceled
 	if err != nil {
 		return err
 	}
