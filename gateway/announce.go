@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
 
 	"github.com/penstock-dev/penstock/gateway/internal/auth"
+	"github.com/penstock-dev/penstock/shared/runfile"
 )
 
 // runFile is what other processes on this machine may want to know of a running gateway: data/run/gateway.json.
@@ -23,28 +22,16 @@ type runFile struct {
 	Redis string `json:"redis,omitempty"`
 }
 
-// announce writes the run files, and in development the credentials to try the gateway with.
-func (g *gateway) announce(ctx context.Context) error {
+// announce writes the run files, and in development the credentials to try the gateway with. The returned function
+// takes the run files away.
+func (g *gateway) announce(ctx context.Context) (remove func(), err error) {
 	if g.cfg.Mode == Development {
 		if err := g.writeCredentials(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	g.run.PID = os.Getpid()
-	if err := writeJSON(g.cfg.path("run", "gateway.json"), g.run); err != nil {
-		return err
-	}
-	return writeFile(g.cfg.path("run", "gateway.pid"), []byte(strconv.Itoa(g.run.PID)+"\n"))
-}
-
-// remove takes the run files away, unless another gateway has written its own meanwhile.
-func (r *runFile) remove(cfg *Config) {
-	pid := cfg.path("run", "gateway.pid")
-	if b, err := os.ReadFile(pid); err != nil || string(b) != strconv.Itoa(r.PID)+"\n" { //nolint:gosec // our own file
-		return
-	}
-	_ = os.Remove(pid)
-	_ = os.Remove(cfg.path("run", "gateway.json"))
+	return runfile.Announce(g.cfg.DataDir, "gateway", g.run)
 }
 
 // credentials is data/dev/credentials.json.
@@ -71,25 +58,5 @@ func (g *gateway) writeCredentials(ctx context.Context) error {
 		return fmt.Errorf("development credentials: %w", err)
 	}
 	c.URL, c.CAFile = g.run.HTTPS, g.certs.CAFile()
-	return writeJSON(path, c)
-}
-
-func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return writeFile(path, append(b, '\n'))
-}
-
-// writeFile replaces a file whole: a reader finds the old or the new one.
-func writeFile(path string, b []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return runfile.WriteJSON(path, c)
 }

@@ -206,10 +206,11 @@ func (g *gateway) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := g.announce(ctx); err != nil {
+	remove, err := g.announce(ctx)
+	if err != nil {
 		return err
 	}
-	defer g.run.remove(&g.cfg)
+	defer remove()
 
 	serving, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)

@@ -4,13 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/model"
 	"github.com/penstock-dev/penstock/shared/queue"
+	"github.com/penstock-dev/penstock/shared/runfile"
 	"github.com/penstock-dev/penstock/shared/telemetry"
 	"github.com/penstock-dev/penstock/worker/internal/consume"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
@@ -140,7 +138,7 @@ func (w *worker) work(ctx context.Context, ops string) error {
 		defer close(beating)
 		w.keepBeating(beats, ctx.Done())
 	}()
-	remove, err := w.writeRunFiles(ops)
+	remove, err := runfile.Announce(w.cfg.DataDir, "worker", map[string]any{"pid": os.Getpid(), "ops": "http://" + ops, "id": w.id})
 	if err != nil {
 		return err
 	}
@@ -228,38 +226,6 @@ func loadModels(cfg *Config, reg prometheus.Registerer, log *slog.Logger) (*runn
 // killSelf ends the process as a crash in native code would: at once, without a word.
 func killSelf() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-}
-
-// writeRunFiles tells the machine's other processes of this one; the returned function takes the files away, unless
-// another worker has written its own meanwhile.
-func (w *worker) writeRunFiles(ops string) (remove func(), err error) {
-	dir := w.cfg.path("run")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	about, err := json.MarshalIndent(map[string]any{"pid": os.Getpid(), "ops": "http://" + ops, "id": w.id}, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	pid := strconv.Itoa(os.Getpid()) + "\n"
-	files := map[string]string{"worker.json": string(about) + "\n", "worker.pid": pid}
-	for name, text := range files {
-		tmp := filepath.Join(dir, name+".tmp")
-		if err := os.WriteFile(tmp, []byte(text), 0o600); err != nil {
-			return nil, err
-		}
-		if err := os.Rename(tmp, filepath.Join(dir, name)); err != nil {
-			return nil, err
-		}
-	}
-	return func() {
-		if b, err := os.ReadFile(filepath.Join(dir, "worker.pid")); err != nil || string(b) != pid { //nolint:gosec // our own file
-			return
-		}
-		for name := range files {
-			_ = os.Remove(filepath.Join(dir, name))
-		}
-	}, nil
 }
 
 // whyNotReady is the readiness of the operations listener.

@@ -45,6 +45,9 @@ func (h *Hub) Deliver(tenant, id string, e *job.Event) {
 	}
 	select {
 	case r.events <- e:
+		if e.Kind == job.End {
+			delete(h.readers, r.key) // nothing follows; a stream nobody has taken up yet reads the log
+		}
 	default:
 		delete(h.readers, r.key)
 		close(r.lagged)

@@ -67,3 +67,13 @@ func TestAStreamsReaderIsTakenOnce(t *testing.T) {
 	assert.Nil(t, h.Take("t", "a"))
 	assert.Nil(t, h.Take("t", "b"))
 }
+
+func TestAnEndLeavesNoReaderBehind(t *testing.T) {
+	t.Parallel()
+	h := NewHub()
+	r := h.Expect("t", "a", 1)
+	h.Deliver("t", "a", &job.Event{Kind: job.End, Seq: 1})
+	assert.Zero(t, h.Len())
+	assert.Equal(t, uint64(1), (<-r.Events()).Seq)
+	assert.Nil(t, h.Take("t", "a"))
+}
