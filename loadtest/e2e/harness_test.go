@@ -140,6 +140,14 @@ func (s *site) loadCredentials() {
 	s.t.Cleanup(transport.CloseIdleConnections)
 }
 
+// runFile reads where the gateway listens.
+func (s *site) runFile(into any) {
+	s.t.Helper()
+	b, err := os.ReadFile(filepath.Join(s.dir, "run", "gateway.json"))
+	require.NoError(s.t, err)
+	require.NoError(s.t, json.Unmarshal(b, into))
+}
+
 // ready waits until the gateway knows of the worker's models.
 func (s *site) ready() {
 	s.t.Helper()

@@ -91,6 +91,9 @@ func workerPermissions() *server.Permissions {
 	return &server.Permissions{Subscribe: &server.SubjectPermission{Deny: []string{replyRoot + ".>"}}}
 }
 
+// Credentials are a gateway's: for another one on this machine.
+func (e *Embedded) Credentials() Credentials { return e.creds }
+
 // URL is where the broker listens.
 func (e *Embedded) URL() string { return e.creds.URL }
 

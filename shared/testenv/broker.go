@@ -46,6 +46,12 @@ func (b *Broker) Stop() {
 	}
 }
 
+// GatewayURL is what a gateway in another process would be given.
+func (b *Broker) GatewayURL() string {
+	c := b.srv.Credentials()
+	return "nats://" + c.User + ":" + c.Password + "@" + b.addr
+}
+
 // URL is where the broker listens.
 func (b *Broker) URL() string { return b.srv.URL() }
 
