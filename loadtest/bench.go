@@ -182,12 +182,12 @@ func (b *bencher) load(ctx context.Context, name, scenario string, callers int, 
 	b.runs[name] = append(b.runs[name], r)
 	for key, v := range map[string]float64{
 		"per_s": r.PerSec, "p50": r.P50, "p99": r.P99, "generator": r.CPU,
-		"gateway": r.Others["gateway"], "worker": r.Others["worker"],
+		"gateway": r.Others["gateway"], "worker": r.Others["worker"], rest: r.Others[rest],
 	} {
 		b.add(name+"."+key, v)
 	}
-	b.say("  %-9s %7.0f/s  p50 %6.0f µs  p99 %6.0f µs  cpu: gateway %.0f %%, worker %.0f %%, generator %.0f %%  errors %v",
-		name, r.PerSec, r.P50, r.P99, 100*r.Others["gateway"], 100*r.Others["worker"], 100*r.CPU, r.Errors)
+	b.say("  %-9s %7.0f/s  p50 %6.0f µs  p99 %6.0f µs  cpu: gateway %.0f %%, worker %.0f %%, generator %.0f %%, rest %.0f %%  errors %v",
+		name, r.PerSec, r.P50, r.P99, 100*r.Others["gateway"], 100*r.Others["worker"], 100*r.CPU, 100*r.Others[rest], r.Errors)
 	return r.failed()
 }
 

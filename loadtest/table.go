@@ -26,8 +26,10 @@ func (b *bencher) write(out io.Writer) error {
 	var t table
 	t.add(fmt.Sprintf("%d cores, %s, %s/%s; medians of %d rounds of %s, in turn; %s.\n", runtime.NumCPU(), runtime.Version(),
 		runtime.GOOS, runtime.GOARCH, b.o.rounds, b.o.duration, time.Now().UTC().Format(time.DateOnly)))
-	b.goals(&t)
-	b.details(&t)
+	if b.measuredLoads() {
+		b.goals(&t)
+		b.details(&t)
+	}
 	if b.memory != nil {
 		b.memory.write(&t)
 	}
@@ -79,7 +81,7 @@ func (b *bencher) goals(t *table) {
 
 // details lists each load with the shares of the machine.
 func (b *bencher) details(t *table) {
-	t.head("load", "answers/s", "p50", "p99", "gateway CPU", "worker CPU", "generator CPU", "jobs ended/s")
+	t.head("load", "answers/s", "p50", "p99", "gateway CPU", "worker CPU", "generator CPU", "anything else", "jobs ended/s")
 	for _, name := range []string{"echo1", "echo64", "sync1", "sync64", "async64", "predict64"} {
 		if !b.has(name) {
 			continue
@@ -89,9 +91,12 @@ func (b *bencher) details(t *table) {
 			ended = ""
 		}
 		t.row(name, rate(b.mid(name+".per_s")), micros(b.mid(name+".p50")), micros(b.mid(name+".p99")),
-			percent(b.mid(name+".gateway")), percent(b.mid(name+".worker")), percent(b.mid(name+".generator")), ended)
+			percent(b.mid(name+".gateway")), percent(b.mid(name+".worker")), percent(b.mid(name+".generator")), percent(b.mid(name+"."+rest)), ended)
 	}
 }
+
+// measuredLoads tells whether there is more to print than the memory.
+func (b *bencher) measuredLoads() bool { return len(b.runs) > 1 || len(b.runs) == 1 && !b.has("fill") }
 
 func (b *bencher) has(name string) bool { return len(b.runs[name]) > 0 }
 
