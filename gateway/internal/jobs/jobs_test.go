@@ -49,6 +49,12 @@ func (c *counter) Ended(_ context.Context, _, id string, refund bool) {
 	}
 }
 
+func (c *counter) Held(context.Context, string, int64) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.held), nil
+}
+
 func (c *counter) free() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -389,6 +395,23 @@ func TestTheListIsStableWhileJobsCome(t *testing.T) {
 	assert.Len(t, page.Jobs, 5)
 	_, err = d.List(t.Context(), "acme", job.Filter{Cursor: "%%"})
 	assert.Equal(t, fault.BadRequest, fault.CodeOf(err))
+}
+
+func TestHoldsOfEndedJobsAreFreedWhenATenantIsRefused(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	old := time.Now().Add(-time.Minute)
+	ended, queued := job.NewID(old), job.NewID(old)
+	for _, id := range []string{ended, queued} {
+		require.NoError(t, d.wk.Publish(t.Context(), &job.Job{ID: id, Tenant: "acme", Model: "m", Class: job.Standard, CreatedAt: old}))
+	}
+	d.append(&job.Job{ID: ended, Tenant: "acme", Model: "m"}, success(`1`), 0)
+	young := job.NewID(time.Now())
+	d.limits.held = []string{ended, queued, young, job.NewID(old)} // the last was never stored
+	d.limits.refuse = fault.New(fault.TooManyInFlight, "enough")
+	_, err := d.Submit(t.Context(), anyone(), request())
+	assert.Equal(t, fault.TooManyInFlight, fault.CodeOf(err))
+	assert.Equal(t, []string{queued, young}, d.limits.held)
 }
 
 func TestWhatNoWorkerSettlesIsBuried(t *testing.T) {

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/penstock-dev/penstock/gateway/internal/results"
@@ -18,6 +19,8 @@ type Limiter interface {
 	Admit(ctx context.Context, p *tenant.Principal, jobID string, until time.Time) ([]job.LimitState, error)
 	// Ended frees the job's hold; refund gives its count of the day's quota back. It does not wait for Redis.
 	Ended(ctx context.Context, tenantID, jobID string, refund bool)
+	// Held lists up to n jobs that the tenant's in-flight bound counts.
+	Held(ctx context.Context, tenantID string, n int64) ([]string, error)
 }
 
 // Check validates an input before it is queued and says which task it asks for. Faults have paths within the input.
@@ -42,6 +45,9 @@ type Service struct {
 	checks  map[string]Check // by engine
 	log     *slog.Logger
 	unhook  func()
+
+	mu    sync.Mutex
+	swept map[string]time.Time // guarded by mu: when a tenant's holds were last looked through
 }
 
 // New starts hearing replies and heartbeats; Close ends that.
@@ -57,6 +63,7 @@ func New(ctx context.Context, cfg Config, q *queue.Queue, limits Limiter, checks
 	}
 	s := &Service{
 		cfg: cfg, queue: q, limits: limits, hub: results.NewHub(), checks: checks, log: log, catalog: newCatalog(cfg.Grace),
+		swept: map[string]time.Time{},
 	}
 	if err := q.WatchWorkers(ctx, s.catalog.seen); err != nil {
 		return nil, err

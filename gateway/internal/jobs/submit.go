@@ -34,6 +34,9 @@ func (s *Service) Submit(ctx context.Context, p *tenant.Principal, r job.Request
 	limits, err := s.limits.Admit(ctx, p, j.ID, s.heldUntil(j))
 	sub := job.Submission{State: job.Accepted(j), Limits: limits}
 	if err != nil {
+		if fault.CodeOf(err) == fault.TooManyInFlight {
+			s.sweep(ctx, j.Tenant, now)
+		}
 		return sub, err
 	}
 	var reader *results.Reader

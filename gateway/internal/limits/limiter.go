@@ -118,6 +118,11 @@ func (l *Limiter) Ended(_ context.Context, tenantID, jobID string, refund bool) 
 	l.settler.push(item{change: Change{Tenant: tenantID, Job: jobID}, ended: true, refund: refund, at: l.cfg.Now()})
 }
 
+// Held lists up to n jobs that are counted as in flight: a gateway that died has left holds of jobs that have ended.
+func (l *Limiter) Held(ctx context.Context, tenantID string, n int64) ([]string, error) {
+	return l.counters.Held(ctx, tenantID, n)
+}
+
 // Usage tells how much of its limits p's tenant has used.
 func (l *Limiter) Usage(ctx context.Context, p *tenant.Principal) (Usage, error) {
 	t := &p.Tenant

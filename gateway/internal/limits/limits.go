@@ -49,6 +49,8 @@ type Counters interface {
 	Take(ctx context.Context, a Ask) (Count, error)
 	// Read tells the sums without counting.
 	Read(ctx context.Context, a Ask) (Count, error)
+	// Held lists up to n jobs that a tenant's holds stand for.
+	Held(ctx context.Context, tenantID string, n int64) ([]string, error)
 	// Apply makes corrections, in one round trip.
 	Apply(ctx context.Context, changes []Change) error
 }

@@ -122,6 +122,13 @@ func (db *DB) liveHolds(ctx context.Context, a limits.Ask) (int64, error) {
 	return held.Result()
 }
 
+// Held implements limits.Counters.
+func (db *DB) Held(ctx context.Context, tenantID string, n int64) ([]string, error) {
+	var held *redis.StringSliceCmd
+	db.pipeline(ctx, func(p redis.Pipeliner) { held = p.ZRange(ctx, holdsKey(tenantID), 0, n-1) })
+	return held.Result()
+}
+
 // Read implements limits.Counters.
 func (db *DB) Read(ctx context.Context, a limits.Ask) (limits.Count, error) {
 	var s sums
