@@ -17,21 +17,45 @@ import (
 // Append writes an event to a job's log on the condition that the event at sequence last is the newest there (0: that
 // there is none). ErrFenced tells that it was not. The event's Seq is set.
 func (q *Queue) Append(ctx context.Context, tenant, id string, e *job.Event, last uint64) error {
-	e.Prev = last
-	data, err := encodeFrame(e, e.Body)
+	_, err := q.append(ctx, tenant, id, e, last)
+	return err
+}
+
+// AppendAndTell appends, and then tells of the event: the submitting gateway, when the job has one that wants to hear of
+// it, and whoever watches the job. Who misses that reads the log, which holds the event.
+func (q *Queue) AppendAndTell(ctx context.Context, j *job.Job, e *job.Event, last uint64) error {
+	frame, err := q.append(ctx, j.Tenant, j.ID, e, last)
 	if err != nil {
 		return err
 	}
+	if j.Reply != "" && (j.Stream || e.Kind == job.End) {
+		err = q.reply(j.Reply, e.Seq, frame)
+	}
+	if err == nil {
+		err = q.hint(j.Tenant, j.ID, e.Seq)
+	}
+	if err != nil {
+		q.log.WarnContext(ctx, "event stored but not told", "job_id", j.ID, "error", err)
+	}
+	return nil
+}
+
+func (q *Queue) append(ctx context.Context, tenant, id string, e *job.Event, last uint64) (frame []byte, err error) {
+	e.Prev = last
+	frame, err = encodeFrame(e, e.Body)
+	if err != nil {
+		return nil, err
+	}
 	m := &nats.Msg{
-		Subject: eventSubject(tenant, id), Data: data,
+		Subject: eventSubject(tenant, id), Data: frame,
 		Header: nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(last, 10)}},
 	}
 	tries := 0
 	e.Seq, err = q.store(ctx, m, func(*nats.Msg) { tries++ })
 	if tries > 0 && errors.Is(err, ErrFenced) {
-		return q.ownWrite(ctx, tenant, id, e)
+		err = q.ownWrite(ctx, tenant, id, e)
 	}
-	return err
+	return frame, err
 }
 
 // ownWrite tells a real fence from our own earlier try whose answer was lost: it compares the newest event with e.

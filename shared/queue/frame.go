@@ -2,9 +2,10 @@ package queue
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/penstock-dev/penstock/shared/job"
 )

@@ -59,21 +59,14 @@ func (in *Inbox) Address(tenant, id string) string { return replySubject(in.pref
 // Close stops hearing.
 func (in *Inbox) Close() { _ = in.sub.Unsubscribe() }
 
-// Notify tells the submitting gateway of a stored event. Nobody may be listening any more, which is fine: the log holds it.
-func (q *Queue) Notify(reply string, e *job.Event) error {
-	if reply == "" {
-		return nil
-	}
-	data, err := encodeFrame(e, e.Body)
-	if err != nil {
-		return err
-	}
-	return q.nc.Publish(reply+"."+strconv.FormatUint(e.Seq, 10), data)
+// reply tells the submitting gateway of a stored event.
+func (q *Queue) reply(address string, seq uint64, frame []byte) error {
+	return q.nc.Publish(address+"."+strconv.FormatUint(seq, 10), frame)
 }
 
-// Hint tells whoever watches the job that its log has grown to the event. It must follow the event's Append.
-func (q *Queue) Hint(tenant, id string, e *job.Event) error {
-	return q.nc.Publish(liveSubject(tenant, id), strconv.AppendUint(nil, e.Seq, 10))
+// hint tells whoever watches the job that its log has grown.
+func (q *Queue) hint(tenant, id string, seq uint64) error {
+	return q.nc.Publish(liveSubject(tenant, id), strconv.AppendUint(nil, seq, 10))
 }
 
 // Cancel tells whichever worker runs the job to stop; its log must hold the end already.

@@ -187,12 +187,12 @@ func TestRepliesReachTheGatewaysInbox(t *testing.T) {
 	require.NoError(t, err)
 	defer in.Close()
 	j := newJob()
+	j.Reply = in.Address("acme", j.ID)
 	e := end(j, job.Succeeded)
-	e.Seq = 42
-	require.NoError(t, wk.Notify(in.Address("acme", j.ID), e))
+	require.NoError(t, wk.AppendAndTell(within(t, 5*time.Second), j, e, 0))
 	select {
 	case got := <-heard:
-		assert.Equal(t, uint64(42), got.Seq)
+		assert.Equal(t, e.Seq, got.Seq)
 		assert.Equal(t, job.Succeeded, got.Status)
 	case <-within(t, 5*time.Second).Done():
 		require.Fail(t, "no reply")
@@ -257,8 +257,7 @@ func TestWatchHearsWrites(t *testing.T) {
 	require.NoError(t, err)
 	defer stop()
 	e := &job.Event{Kind: job.Started}
-	require.NoError(t, wk.Append(within(t, 5*time.Second), "acme", "j", e, 0))
-	require.NoError(t, wk.Hint("acme", "j", e))
+	require.NoError(t, wk.AppendAndTell(within(t, 5*time.Second), &job.Job{Tenant: "acme", ID: "j"}, e, 0))
 	select {
 	case seq := <-woken:
 		assert.Equal(t, e.Seq, seq)

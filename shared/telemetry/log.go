@@ -42,6 +42,9 @@ func shortTime(groups []string, a slog.Attr) slog.Attr {
 }
 
 func isTerminal(w io.Writer) bool {
+	if b, ok := w.(*BatchWriter); ok {
+		w = b.out
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -29,7 +29,7 @@ func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
 		Error: &job.Error{Code: fault.AttemptsExhausted, Message: "no worker could settle the job"},
 		Usage: &job.Usage{QueueMS: ms(time.Since(j.CreatedAt))},
 	}
-	err = s.queue.Append(ctx, j.Tenant, j.ID, e, seqOf(last))
+	err = s.queue.AppendAndTell(ctx, j, e, seqOf(last))
 	if errors.Is(err, queue.ErrFenced) {
 		return err // something happened just now: the advisory comes again
 	}
@@ -37,6 +37,5 @@ func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
 		return err
 	}
 	letter := &queue.DeadLetter{Job: j, Reason: string(fault.AttemptsExhausted), Attempts: j.MaxAttempts, LastError: e.Error, CreatedAt: e.At}
-	return errors.Join(s.queue.Bury(ctx, letter), s.queue.Notify(j.Reply, e), s.queue.Hint(j.Tenant, j.ID, e),
-		s.queue.Remove(ctx, seq))
+	return errors.Join(s.queue.Bury(ctx, letter), s.queue.Remove(ctx, seq))
 }

@@ -22,16 +22,15 @@ func (s *Service) Cancel(ctx context.Context, tenantID, id string) (job.State, e
 			return st, fault.New(fault.Conflict, "the job has ended as %s", st.Status)
 		}
 		end := canceledEnd(&st, time.Now())
-		err = s.queue.Append(ctx, tenantID, id, end, last)
+		err = s.queue.AppendAndTell(ctx, st.Job, end, last)
 		if errors.Is(err, queue.ErrFenced) {
 			continue // something happened between look and write: look again
 		}
 		if err != nil {
 			return st, unavailable(err)
 		}
-		reply := st.Job.Reply
 		st.Apply(end)
-		s.stop(ctx, tenantID, id, reply, end)
+		s.stop(ctx, tenantID, id)
 		return st, nil
 	}
 }
@@ -51,11 +50,8 @@ func canceledEnd(st *job.State, now time.Time) *job.Event {
 
 // stop frees what the canceled job holds. The end stands, so a failure here costs only time: a worker that gets the
 // message finds the end and drops it.
-func (s *Service) stop(ctx context.Context, tenantID, id, reply string, end *job.Event) {
+func (s *Service) stop(ctx context.Context, tenantID, id string) {
 	err := s.queue.Cancel(tenantID, id)
-	if err == nil {
-		err = errors.Join(s.queue.Notify(reply, end), s.queue.Hint(tenantID, id, end))
-	}
 	if _, seq, findErr := s.queue.Find(ctx, tenantID, id); findErr == nil {
 		err = errors.Join(err, s.queue.Remove(ctx, seq))
 	}

@@ -62,6 +62,8 @@ type Consumer struct {
 	held map[string]*held // guarded by mu: deliveries in hand, by tenant and job
 
 	running sync.WaitGroup // one for each delivery in hand
+	loops   sync.WaitGroup // one for each goroutine that runs them
+	tasks   chan func()    // to a goroutine that has nothing to do
 }
 
 // New prepares a consumer of the runner's models.
@@ -69,6 +71,7 @@ func New(cfg Config, q *queue.Queue, r Runner, reg prometheus.Registerer, log *s
 	c := &Consumer{
 		cfg: cfg.withDefaults(), queue: q, runner: r, log: log,
 		metrics: newMetrics(reg), models: map[string]*intake{}, held: map[string]*held{},
+		tasks: make(chan func()),
 	}
 	for _, o := range r.Offers() {
 		if o.Error == "" && o.Slots > 0 {
@@ -77,6 +80,9 @@ func New(cfg Config, q *queue.Queue, r Runner, reg prometheus.Registerer, log *s
 	}
 	return c
 }
+
+// idleGoroutine is how long a goroutine waits for its next delivery.
+const idleGoroutine = 5 * time.Second
 
 // Run consumes until ctx ends, then drains: nothing more is asked for, what runs may finish within the grace, and what
 // has not by then is given back. It returns when no delivery is in hand.
@@ -96,6 +102,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	defer func() {
 		stopWork()
 		<-leases
+		c.loops.Wait()
 	}()
 	for _, in := range c.models {
 		if err := c.open(ctx, work, in); err != nil {
@@ -189,13 +196,40 @@ func (c *Consumer) take(work context.Context, in *intake, lane int, d *queue.Del
 	c.mu.Unlock()
 	in.taken(lane, d.Waiting)
 	c.running.Add(1)
-	go func() {
+	c.spawn(work, func() {
 		defer c.running.Done()
 		defer cancel(nil)
 		c.process(ctx, in, h)
 		c.mu.Lock()
 		delete(c.held, key)
 		c.mu.Unlock()
+	})
+}
+
+// spawn runs a task on a goroutine that has just finished another, or on a new one: growing a stack anew for each quick
+// job took a tenth of the worker's time.
+func (c *Consumer) spawn(work context.Context, task func()) {
+	select {
+	case c.tasks <- task:
+		return
+	default:
+	}
+	c.loops.Add(1)
+	go func() {
+		defer c.loops.Done()
+		idle := time.NewTimer(idleGoroutine)
+		defer idle.Stop()
+		for task != nil {
+			task()
+			idle.Reset(idleGoroutine)
+			select {
+			case task = <-c.tasks:
+			case <-idle.C:
+				task = nil
+			case <-work.Done():
+				task = nil
+			}
+		}
 	}()
 }
 

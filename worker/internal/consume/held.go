@@ -93,15 +93,10 @@ func (h *held) tellStarted(ctx context.Context) error {
 
 // append is called with mu held.
 func (h *held) append(ctx context.Context, e *job.Event) error {
-	if err := h.queue.Append(ctx, h.d.Job.Tenant, h.d.Job.ID, e, h.last); err != nil {
+	if err := h.queue.AppendAndTell(ctx, h.d.Job, e, h.last); err != nil {
 		return err
 	}
 	h.last = e.Seq
-	// Who misses these reads the log, which holds the event.
-	if h.d.Job.Stream || e.Kind == job.End {
-		_ = h.queue.Notify(h.d.Job.Reply, e)
-	}
-	_ = h.queue.Hint(h.d.Job.Tenant, h.d.Job.ID, e)
 	return nil
 }
 

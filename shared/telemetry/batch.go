@@ -1,0 +1,79 @@
+package telemetry
+
+import (
+	"io"
+	"sync"
+)
+
+// batchRoom bounds what waits to be written; past it, Write waits.
+const batchRoom = 1 << 20
+
+// BatchWriter takes log lines off their callers' hands: one goroutine writes whatever has gathered, so that a busy
+// process makes one system call for many lines and an idle one writes each at once. What a killed process has not
+// written yet is lost with it, some lines at most.
+type BatchWriter struct {
+	out  io.Writer
+	done chan struct{} // closed when the goroutine has ended
+
+	mu     sync.Mutex
+	more   sync.Cond // something to write, or closed
+	room   sync.Cond // something was written
+	buf    []byte    // guarded by mu
+	closed bool      // guarded by mu
+}
+
+// NewBatchWriter starts writing to out, in order; Close ends it.
+func NewBatchWriter(out io.Writer) *BatchWriter {
+	w := &BatchWriter{out: out, done: make(chan struct{})}
+	w.more.L, w.room.L = &w.mu, &w.mu
+	go w.run()
+	return w
+}
+
+// Write takes p over. It reports no errors: a log that cannot be written stops nothing.
+func (w *BatchWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.buf) > batchRoom && !w.closed {
+		w.room.Wait()
+	}
+	if w.closed {
+		return w.out.Write(p)
+	}
+	w.buf = append(w.buf, p...)
+	w.more.Signal()
+	return len(p), nil
+}
+
+// Close writes what waits. Lines that come later are written at once.
+func (w *BatchWriter) Close() {
+	w.mu.Lock()
+	w.closed = true
+	w.more.Signal()
+	w.room.Broadcast()
+	w.mu.Unlock()
+	<-w.done
+}
+
+func (w *BatchWriter) run() {
+	defer close(w.done)
+	var spare []byte
+	for {
+		w.mu.Lock()
+		for len(w.buf) == 0 && !w.closed {
+			w.more.Wait()
+		}
+		batch := w.buf
+		w.buf = spare[:0]
+		ended := w.closed
+		w.room.Broadcast()
+		w.mu.Unlock()
+		if len(batch) > 0 {
+			_, _ = w.out.Write(batch) // nowhere to tell it
+		}
+		spare = batch
+		if ended {
+			return
+		}
+	}
+}
