@@ -105,7 +105,7 @@ func (b *bencher) rounds(ctx context.Context) (err error) {
 		}
 	}
 	if b.o.profiles != "" {
-		return b.profile(ctx)
+		return b.takeProfiles(ctx)
 	}
 	return nil
 }
@@ -237,23 +237,33 @@ func (b *bencher) tool(ctx context.Context, into any, name string, args ...strin
 	return json.Unmarshal(out.Bytes(), into)
 }
 
-// profile takes a CPU profile of both processes at once, under 64 synchronous callers.
-func (b *bencher) profile(ctx context.Context) error {
+// takeProfiles takes CPU profiles of both processes at once, under one synchronous caller and under many.
+func (b *bencher) takeProfiles(ctx context.Context) error {
 	if err := os.MkdirAll(b.o.profiles, 0o750); err != nil {
 		return err
 	}
 	b.say("profiles")
+	for _, callers := range []int{1, many} {
+		if err := b.profile(ctx, callers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bencher) profile(ctx context.Context, callers int) error {
 	errs := make(chan error, 2)
 	seconds := strconv.Itoa(max(1, int(b.o.duration.Seconds())))
 	for _, c := range []*child{b.stack.gateway, b.stack.worker} {
 		go func() {
 			text, err := get(ctx, c.ops+"/debug/pprof/profile?seconds="+seconds)
 			if err == nil {
-				err = os.WriteFile(filepath.Join(b.o.profiles, c.name+".pprof"), text, 0o600)
+				name := fmt.Sprintf("%s%d.pprof", c.name, callers)
+				err = os.WriteFile(filepath.Join(b.o.profiles, name), text, 0o600)
 			}
 			errs <- err
 		}()
 	}
-	err := b.load(ctx, "profiled", "sync-sleep", many)
+	err := b.load(ctx, "profiled", "sync-sleep", callers)
 	return errors.Join(err, <-errs, <-errs)
 }

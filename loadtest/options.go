@@ -188,7 +188,7 @@ func parseBench(args []string, errs io.Writer) (benchOptions, error) {
 	f.StringVar(&o.bin, "bin", "bin", "folder with the binaries gateway and worker")
 	f.StringVar(&o.models, "models", "worker/models", "the model repository")
 	f.StringVar(&o.library, "onnxruntime", "", "ONNX Runtime's library; by default PENSTOCK_ONNXRUNTIME, else data/onnxruntime")
-	f.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of gateway and worker under sync64, taken in a further round")
+	f.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of both processes under sync1 and sync64, taken after the rounds")
 	f.BoolVar(&o.keep, "keep", false, "keep the temporary folder with logs and data")
 	if err := f.Parse(args); err != nil {
 		return o, err
