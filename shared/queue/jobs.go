@@ -21,6 +21,9 @@ func (q *Queue) Publish(ctx context.Context, j *job.Job) error {
 	}
 	m := &nats.Msg{Subject: jobSubject(j, Express), Data: data}
 	_, err = q.store(ctx, m, func(m *nats.Msg) { m.Header = nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}} })
+	if err == nil {
+		q.keeper.count(ctx, q, len(m.Data))
+	}
 	if errors.Is(err, ErrFenced) {
 		return nil // an earlier try, whose answer was lost, stored it
 	}

@@ -43,6 +43,7 @@ type Queue struct {
 	advisory jetstream.Stream
 	opts     Options
 	log      *slog.Logger
+	keeper   keeper
 
 	mu          sync.Mutex
 	onReconnect map[int]func() // guarded by mu; called after the connection came back

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/penstock-dev/penstock/shared/telemetry"
 )
@@ -30,9 +31,7 @@ func TestBatchWriterKeepsEveryLineWhole(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		var i, j int
 		_, err := fmt.Sscanf(line, "%d %d\n", &i, &j)
-		if !assert.NoError(t, err, line) {
-			return
-		}
+		require.NoError(t, err, line)
 		assert.Equal(t, next[i], j, "in order")
 		next[i]++
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -91,12 +92,8 @@ func (in *input) member(d *jsontext.Decoder) error {
 
 func number(field string, v jsontext.Value, most float64) (float64, error) {
 	if v.Kind() == '0' {
-		d := jsontext.NewDecoder(bytes.NewBuffer(v))
-		t, err := d.ReadToken()
-		if err == nil {
-			if f, err := t.Float(); err == nil && f >= 0 && f <= most {
-				return f, nil
-			}
+		if f, err := strconv.ParseFloat(string(v), 64); err == nil && f >= 0 && f <= most {
+			return f, nil
 		}
 	}
 	return 0, fault.Invalid(field, "must be a number from 0 to %v", most)
