@@ -2,10 +2,9 @@ package queue
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/penstock-dev/penstock/shared/job"
 )
@@ -15,7 +14,14 @@ import (
 
 var errNoFrame = errors.New("queue: message is no frame")
 
+// headRoom is what a job's or an event's head takes, about.
+const headRoom = 768
+
 func encodeFrame(head any, body []byte) ([]byte, error) {
+	if h, ok := head.(interface{ AppendHead(b []byte) []byte }); ok {
+		frame := h.AppendHead(make([]byte, 0, headRoom+len(body)))
+		return append(append(frame, '\n'), body...), nil
+	}
 	h, err := json.Marshal(head)
 	if err != nil {
 		return nil, fmt.Errorf("queue: encode head: %w", err)
@@ -31,7 +37,12 @@ func decodeFrame(frame []byte, head any) (body []byte, err error) {
 	if i < 0 {
 		return nil, errNoFrame
 	}
-	if err := json.Unmarshal(frame[:i], head); err != nil {
+	if h, ok := head.(interface{ ParseHead(b []byte) error }); ok {
+		err = h.ParseHead(frame[:i])
+	} else {
+		err = json.Unmarshal(frame[:i], head)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("queue: decode head: %w", err)
 	}
 	if i+1 == len(frame) {

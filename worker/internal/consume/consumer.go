@@ -264,6 +264,9 @@ func (c *Consumer) keepLeases(ctx context.Context) {
 			if renew {
 				_ = h.d.Renew() // a lost connection renews nothing, and ends the lease as it should
 			}
+			if h.overdue(now) {
+				h.cancel(errTimeout)
+			}
 			if h.showable(now, c.cfg.ShowRunning) {
 				c.running.Add(1)
 				go func() {

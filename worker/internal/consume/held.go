@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/job"
@@ -25,10 +26,20 @@ type held struct {
 	shown     bool      // guarded by mu: the log tells that the attempt started
 	closed    bool      // guarded by mu: the attempt has been settled
 	streamed  bool      // guarded by mu: deltas went out
+
+	deadline atomic.Int64 // Unix nanoseconds when the attempt has run too long; 0 before it runs
 }
 
 func newHeld(q *queue.Queue, d *queue.Delivery, cancel context.CancelCauseFunc, worker string) *held {
 	return &held{queue: q, d: d, cancel: cancel, worker: worker}
+}
+
+// boundBy sets when the attempt has run too long. The lease's keeper looks, so that no job costs a timer.
+func (h *held) boundBy(t time.Time) { h.deadline.Store(t.UnixNano()) }
+
+func (h *held) overdue(now time.Time) bool {
+	d := h.deadline.Load()
+	return d != 0 && now.UnixNano() > d
 }
 
 // errEnded says that the log holds the job's end already: nothing is left to do but to ack.

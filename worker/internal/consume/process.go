@@ -71,13 +71,12 @@ func (c *Consumer) attempt(ctx context.Context, h *held) outcome {
 	if j.Timeout > 0 {
 		bound = job.Seconds(j.Timeout)
 	}
-	run, stop := context.WithTimeoutCause(ctx, bound, errTimeout)
-	defer stop()
-	res, err := c.runner.Run(run, engine.Request{
+	h.boundBy(time.Now().Add(bound))
+	res, err := c.runner.Run(ctx, engine.Request{
 		JobID: j.ID, Model: j.Model, Version: j.Version, Attempt: h.number(), Input: j.Input, Stream: j.Stream,
-	}, func(delta []byte) error { return h.emit(run, delta) })
+	}, func(delta []byte) error { return h.emit(ctx, delta) })
 	if err != nil {
-		return c.failed(run, h, err)
+		return c.failed(ctx, h, err)
 	}
 	return outcome{kind: complete, result: res}
 }
