@@ -41,7 +41,6 @@ func (q *Queue) store(ctx context.Context, m *nats.Msg, again func(*nats.Msg)) (
 		if pause(ctx, wait) != nil {
 			return 0, err
 		}
-		m = &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data} // the client marks a sent message as its own
 		if again != nil {
 			again(m)
 		}
@@ -49,18 +48,11 @@ func (q *Queue) store(ctx context.Context, m *nats.Msg, again func(*nats.Msg)) (
 }
 
 func (q *Queue) storeOnce(ctx context.Context, m *nats.Msg) (uint64, error) {
-	f, err := q.js.PublishMsgAsync(m)
-	if err != nil {
-		return 0, storeError(err)
-	}
-	select {
-	case ack := <-f.Ok():
-		return ack.Sequence, nil
-	case err := <-f.Err():
-		return 0, storeError(err)
-	case <-ctx.Done():
+	seq, err := q.publisher.publish(ctx, m)
+	if err != nil && ctx.Err() != nil {
 		return 0, errors.Join(ErrUnavailable, ctx.Err())
 	}
+	return seq, storeError(err)
 }
 
 // Find returns a job that has not ended, and its message's sequence for Remove; ErrNotFound when there is none.

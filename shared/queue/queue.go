@@ -34,16 +34,17 @@ type Options struct {
 
 // Queue is a connection to the broker with the streams in place. It is safe for concurrent use.
 type Queue struct {
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	jobs     jetstream.Stream
-	events   jetstream.Stream
-	dead     jetstream.Stream
-	workers  jetstream.KeyValue
-	advisory jetstream.Stream
-	opts     Options
-	log      *slog.Logger
-	keeper   keeper
+	nc        *nats.Conn
+	js        jetstream.JetStream
+	jobs      jetstream.Stream
+	events    jetstream.Stream
+	dead      jetstream.Stream
+	workers   jetstream.KeyValue
+	advisory  jetstream.Stream
+	opts      Options
+	log       *slog.Logger
+	keeper    keeper
+	publisher *publisher
 
 	mu          sync.Mutex
 	onReconnect map[int]func() // guarded by mu; called after the connection came back
@@ -57,6 +58,7 @@ func Open(ctx context.Context, opts Options, log *slog.Logger) (*Queue, error) {
 		return nil, err
 	}
 	if err := q.ensureStreams(ctx); err != nil {
+		q.publisher.close()
 		q.nc.Close()
 		return nil, err
 	}
@@ -97,12 +99,14 @@ func (q *Queue) connect(ctx context.Context) error {
 		return err
 	}
 	q.nc = nc
-	q.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(8192), jetstream.WithPublishAsyncTimeout(5*time.Second))
-	if err != nil {
+	if q.js, err = jetstream.New(nc); err != nil {
 		nc.Close()
 		return fmt.Errorf("queue: %w", err)
 	}
-	return nil
+	if q.publisher, err = newPublisher(q); err != nil {
+		nc.Close()
+	}
+	return err
 }
 
 func (q *Queue) troubled(err error) {
@@ -129,6 +133,7 @@ func dial(ctx context.Context, url string, o []nats.Option) (*nats.Conn, error) 
 
 // Close flushes what was sent and closes the connection.
 func (q *Queue) Close() {
+	q.publisher.close()
 	_ = q.nc.FlushTimeout(2 * time.Second) // a broker that is gone takes nothing more
 	q.nc.Close()
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/penstock-dev/penstock/gateway"
@@ -22,9 +21,8 @@ const usage = `usage: gateway            serve; see deploy/docs/configuration.md
        gateway token …    access tokens; "gateway tenant -h" tells more
 `
 
-// gcPercent lets the heap grow to three times what lives: that is little here, and collecting it half as often gives a
-// busy process some hundredths of its time back. GOMEMLIMIT still bounds it.
-const gcPercent = 200
+// leastHeap is what the heap may hold before it is collected.
+const leastHeap = 96 << 20
 
 func main() { os.Exit(start(os.Args[1:])) }
 
@@ -38,7 +36,6 @@ func start(args []string) int {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
 		return exitUsage
 	}
-	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if isAdmin(args) {
@@ -59,6 +56,7 @@ func start(args []string) int {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
 		return exitUsage
 	}
+	telemetry.MinHeap(leastHeap)
 	if err := gateway.Run(ctx, cfg, log); err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
 		return exitFailed

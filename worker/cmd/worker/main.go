@@ -8,16 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/penstock-dev/penstock/shared/telemetry"
 	"github.com/penstock-dev/penstock/worker"
 )
 
-// gcPercent lets the heap grow to three times what lives: that is little here, and collecting it half as often gives a
-// busy process some hundredths of its time back. GOMEMLIMIT still bounds it.
-const gcPercent = 200
+// leastHeap is what the heap may hold before it is collected; the models are not in it.
+const leastHeap = 48 << 20
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -43,7 +41,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		return 2
 	}
-	debug.SetGCPercent(gcPercent)
+	telemetry.MinHeap(leastHeap)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := worker.Run(ctx, cfg, log); err != nil {

@@ -1,0 +1,25 @@
+package telemetry
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestPercentFor(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	for _, c := range []struct {
+		live, least uint64
+		want        int
+	}{
+		{16 * mib, 64 * mib, 300},
+		{32 * mib, 64 * mib, 100},
+		{60 * mib, 64 * mib, 100},
+		{500 * mib, 64 * mib, 100},
+		{mib / 2, 64 * mib, 5000},
+		{0, 64 * mib, 5000},
+	} {
+		assert.Equal(t, c.want, percentFor(c.live, c.least), "%d live, %d least", c.live, c.least)
+	}
+}
