@@ -52,5 +52,5 @@ func percentFor(live, least uint64) int {
 	if live >= least {
 		return usual
 	}
-	return int(min(max(usual, 100*(least-live)/live), most)) //nolint:gosec // at most 5000
+	return int(min(max(usual, 100*(least-live)/live), most))
 }

@@ -107,6 +107,7 @@ func (s *Service) Wait(ctx context.Context, tenantID, id string) (job.State, err
 		}
 		select {
 		case <-w.wake(seq):
+		case <-time.After(unheard):
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return st, nil

@@ -86,6 +86,8 @@ func (st *Stream) wait(ctx context.Context) error {
 		select {
 		case <-st.grown.wake(st.last):
 			return st.catchUp(ctx)
+		case <-time.After(unheard):
+			return st.catchUp(ctx)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -9,6 +9,9 @@ import (
 // copy may answer that is behind.
 const staleRead = 5 * time.Millisecond
 
+// unheard is how long a watcher goes without a hint before it reads the log all the same: hints may get lost.
+const unheard = 5 * time.Second
+
 // watcher remembers how far a job's log has grown.
 type watcher struct {
 	stop func()
