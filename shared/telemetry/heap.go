@@ -12,7 +12,9 @@ import (
 // requests. Above n the runtime's rule holds again, and GOMEMLIMIT bounds both. An idle process stays small: the runtime
 // collects every two minutes in any case.
 func MinHeap(n uint64) {
-	h := &heapRule{least: n, sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	h := &heapRule{least: n, sample: []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+	}}
 	h.adjust()
 	h.arm()
 }
@@ -36,21 +38,22 @@ func (h *heapRule) arm() {
 
 func (h *heapRule) adjust() {
 	metrics.Read(h.sample)
-	percent := percentFor(h.sample[0].Value.Uint64(), h.least)
+	live := h.sample[0].Value.Uint64()
+	roots := h.sample[1].Value.Uint64() + h.sample[2].Value.Uint64()
+	percent := percentFor(live, roots, h.least)
 	if math.Abs(float64(percent-h.percent)) > float64(h.percent)/10 {
 		h.percent = percent
 		debug.SetGCPercent(percent)
 	}
 }
 
-// percentFor is the growth over live bytes, in percent, that a collection waits for: up to least, and 100 at least.
-func percentFor(live, least uint64) int {
+// percentFor is the growth that a collection waits for: until the heap holds least bytes, and 100 percent at least. The
+// runtime takes the percentage of what lives and of the roots: stacks and globals.
+func percentFor(live, roots, least uint64) int {
 	const usual, most = 100, 5000
-	if live == 0 {
-		live = 1 << 20 // before the first collection
-	}
 	if live >= least {
 		return usual
 	}
-	return int(min(max(usual, 100*(least-live)/live), most))
+	base := max(live+roots, 1<<20) // before the first collection nothing is known to live
+	return int(min(max(usual, 100*(least-live)/base), most))
 }

@@ -10,16 +10,17 @@ func TestPercentFor(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
 	for _, c := range []struct {
-		live, least uint64
-		want        int
+		live, roots, least uint64
+		want               int
 	}{
-		{16 * mib, 64 * mib, 300},
-		{32 * mib, 64 * mib, 100},
-		{60 * mib, 64 * mib, 100},
-		{500 * mib, 64 * mib, 100},
-		{mib / 2, 64 * mib, 5000},
-		{0, 64 * mib, 5000},
+		{16 * mib, 0, 64 * mib, 300},
+		{8 * mib, 6 * mib, 64 * mib, 400},
+		{32 * mib, 0, 64 * mib, 100},
+		{60 * mib, 0, 64 * mib, 100},
+		{500 * mib, 9 * mib, 64 * mib, 100},
+		{mib / 2, 0, 64 * mib, 5000},
+		{0, 0, 64 * mib, 5000},
 	} {
-		assert.Equal(t, c.want, percentFor(c.live, c.least), "%d live, %d least", c.live, c.least)
+		assert.Equal(t, c.want, percentFor(c.live, c.roots, c.least), "%v", c)
 	}
 }
