@@ -15,6 +15,7 @@ func MinHeap(n uint64) {
 	h := &heapRule{least: n, sample: []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
 	}}
+	runtime.GC() // before the first collection nothing is known of what lives
 	h.adjust()
 	h.arm()
 }
@@ -50,10 +51,10 @@ func (h *heapRule) adjust() {
 // percentFor is the growth that a collection waits for: until the heap holds least bytes, and 100 percent at least. The
 // runtime takes the percentage of what lives and of the roots: stacks and globals.
 func percentFor(live, roots, least uint64) int {
-	const usual, most = 100, 5000
+	const usual, most = 100, 800 // more would follow a passing growth of the roots too far
 	if live >= least {
 		return usual
 	}
-	base := max(live+roots, 1<<20) // before the first collection nothing is known to live
+	base := max(live+roots, 1<<20)
 	return int(min(max(usual, 100*(least-live)/base), most))
 }

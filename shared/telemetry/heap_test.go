@@ -18,8 +18,8 @@ func TestPercentFor(t *testing.T) {
 		{32 * mib, 0, 64 * mib, 100},
 		{60 * mib, 0, 64 * mib, 100},
 		{500 * mib, 9 * mib, 64 * mib, 100},
-		{mib / 2, 0, 64 * mib, 5000},
-		{0, 0, 64 * mib, 5000},
+		{mib / 2, 0, 64 * mib, 800},
+		{0, 0, 64 * mib, 800},
 	} {
 		assert.Equal(t, c.want, percentFor(c.live, c.roots, c.least), "%v", c)
 	}
