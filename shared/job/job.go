@@ -77,6 +77,12 @@ func (j *Job) ExpiresAt() time.Time {
 	return j.CreatedAt.Add(Seconds(j.TTL))
 }
 
+// Stamp is t as the log and the API tell it: UTC, to the microsecond.
+func Stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// Milliseconds is a duration as Usage tells it.
+func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
 // Seconds turns the API's seconds, a number, into a duration.
 func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 

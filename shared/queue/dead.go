@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
 )
 
@@ -20,6 +21,24 @@ type DeadLetter struct {
 	Attempts  int        `json:"attempts"`
 	LastError *job.Error `json:"last_error,omitempty"`
 	CreatedAt time.Time  `json:"created_at"`
+}
+
+// NewDeadLetter is the letter of a job whose end says that its attempts are exhausted.
+func NewDeadLetter(j *job.Job, end *job.Event) *DeadLetter {
+	return &DeadLetter{Job: j, Reason: string(end.Error.Code), Attempts: end.Attempt, LastError: end.Error, CreatedAt: end.At}
+}
+
+// BuryEnded makes up for a process that died between a job's end and its dead letter: where the end says that attempts
+// are exhausted and there is no letter, it stores one.
+func (q *Queue) BuryEnded(ctx context.Context, j *job.Job, end *job.Event) error {
+	if end.Error == nil || end.Error.Code != fault.AttemptsExhausted {
+		return nil
+	}
+	_, err := q.Dead(ctx, j)
+	if errors.Is(err, ErrNotFound) {
+		return q.Bury(ctx, NewDeadLetter(j, end))
+	}
+	return err
 }
 
 // Bury stores a dead letter; a second one for the same job replaces the first.

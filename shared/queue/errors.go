@@ -51,8 +51,7 @@ func storeError(err error) error {
 func transient(err error) bool {
 	for _, t := range []error{
 		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
-		nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, jetstream.ErrAsyncPublishTimeout, jetstream.ErrNoStreamResponse, context.DeadlineExceeded,
-		jetstream.ErrTooManyStalledMsgs,
+		nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, t) {
 			return true

@@ -222,7 +222,6 @@ type Delivery struct {
 	Fresh bool
 	// Waiting is how many more jobs the lane holds behind this one.
 	Waiting int
-	Stored  time.Time // when the broker stored it
 
 	q     *Queue
 	reply atomic.Pointer[string] // where acks go; replaced by Adopt
@@ -255,7 +254,7 @@ func newDelivery(p *Puller, m *nats.Msg) (*Delivery, error) {
 	created := p.created
 	p.mu.Unlock()
 	d := &Delivery{
-		Job: j, Count: int(meta.NumDelivered), Waiting: int(meta.NumPending), Stored: meta.Timestamp, //nolint:gosec // counts
+		Job: j, Count: int(meta.NumDelivered), Waiting: int(meta.NumPending), //nolint:gosec // counts
 		Fresh: meta.NumDelivered == 1 && meta.Timestamp.After(created),
 		q:     p.q,
 	}

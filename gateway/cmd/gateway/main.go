@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/penstock-dev/penstock/gateway"
@@ -40,7 +39,7 @@ func start(args []string) int {
 	defer stop()
 	if isAdmin(args) {
 		return runAdmin(ctx, args, adminEnv{
-			RedisURL: cfg.RedisURL, DataDir: cfg.DataDir, RedisDir: filepath.Join(cfg.DataDir, "redis"),
+			RedisURL: cfg.RedisURL, DataDir: cfg.DataDir, RedisDir: redisDir(cfg.DataDir),
 			KeyDir: cfg.Auth.KeyDir, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience,
 		}, os.Stdout, os.Stderr)
 	}

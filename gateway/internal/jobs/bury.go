@@ -22,12 +22,12 @@ func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
 		return err
 	}
 	if last != nil && last.Kind == job.End {
-		return s.queue.Remove(ctx, seq)
+		return errors.Join(s.queue.BuryEnded(ctx, j, last), s.queue.Remove(ctx, seq))
 	}
 	e := &job.Event{
-		Kind: job.End, Status: job.Failed, Attempt: j.MaxAttempts, At: time.Now().UTC().Truncate(time.Microsecond), Job: j,
+		Kind: job.End, Status: job.Failed, Attempt: j.MaxAttempts, At: job.Stamp(time.Now()), Job: j,
 		Error: &job.Error{Code: fault.AttemptsExhausted, Message: "no worker could settle the job"},
-		Usage: &job.Usage{QueueMS: ms(time.Since(j.CreatedAt))},
+		Usage: &job.Usage{QueueMS: job.Milliseconds(time.Since(j.CreatedAt))},
 	}
 	err = s.queue.AppendAndTell(ctx, j, e, seqOf(last))
 	if errors.Is(err, queue.ErrFenced) {
@@ -36,6 +36,5 @@ func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
 	if err != nil {
 		return err
 	}
-	letter := &queue.DeadLetter{Job: j, Reason: string(fault.AttemptsExhausted), Attempts: j.MaxAttempts, LastError: e.Error, CreatedAt: e.At}
-	return errors.Join(s.queue.Bury(ctx, letter), s.queue.Remove(ctx, seq))
+	return errors.Join(s.queue.Bury(ctx, queue.NewDeadLetter(j, e)), s.queue.Remove(ctx, seq))
 }

@@ -37,13 +37,13 @@ func (s *Service) Cancel(ctx context.Context, tenantID, id string) (job.State, e
 
 func canceledEnd(st *job.State, now time.Time) *job.Event {
 	e := &job.Event{
-		Kind: job.End, Status: job.Canceled, Attempt: st.Attempt, At: now.UTC().Truncate(time.Microsecond),
-		Version: st.Version, Job: st.Job, Usage: &job.Usage{QueueMS: ms(now.Sub(st.Job.CreatedAt))},
+		Kind: job.End, Status: job.Canceled, Attempt: st.Attempt, At: job.Stamp(now),
+		Version: st.Version, Job: st.Job, Usage: &job.Usage{QueueMS: job.Milliseconds(now.Sub(st.Job.CreatedAt))},
 	}
 	if !st.StartedAt.IsZero() {
 		started := st.StartedAt
 		e.StartedAt = &started
-		e.Usage = &job.Usage{QueueMS: ms(started.Sub(st.Job.CreatedAt)), RunMS: ms(now.Sub(started))}
+		e.Usage = &job.Usage{QueueMS: job.Milliseconds(started.Sub(st.Job.CreatedAt)), RunMS: job.Milliseconds(now.Sub(started))}
 	}
 	return e
 }
@@ -59,5 +59,3 @@ func (s *Service) stop(ctx context.Context, tenantID, id string) {
 		s.log.WarnContext(ctx, "canceled job is not cleared away", "job_id", id, "error", err)
 	}
 }
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

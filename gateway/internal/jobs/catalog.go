@@ -13,6 +13,9 @@ import (
 // liveFor is how long a heartbeat lasts.
 const liveFor = 5 * time.Second
 
+// forgetAfter is how long a silent worker stays in the list once another offers its models.
+const forgetAfter = 10 * time.Minute
+
 // catalog knows which worker serves which model, from heartbeats.
 type catalog struct {
 	grace time.Duration
@@ -35,6 +38,21 @@ func (c *catalog) seen(w job.Worker) {
 		w.SeenAt = now
 	}
 	c.workers[w.ID] = w
+	for id, old := range c.workers {
+		if id != w.ID && now.Sub(old.SeenAt) > forgetAfter && replaces(&w, &old) {
+			delete(c.workers, id)
+		}
+	}
+}
+
+// replaces tells whether a worker offers all that another did: a worker that starts again has a new id.
+func replaces(w, old *job.Worker) bool {
+	for _, o := range old.Models {
+		if !slices.ContainsFunc(w.Models, func(n job.Offer) bool { return n.Name == o.Name }) {
+			return false
+		}
+	}
+	return true
 }
 
 func live(w *job.Worker, now time.Time) bool { return !w.Draining && now.Sub(w.SeenAt) < liveFor }

@@ -429,6 +429,20 @@ func TestWhatNoWorkerSettlesIsBuried(t *testing.T) {
 	assert.JSONEq(t, `{"a":1}`, string(l.Job.Input))
 }
 
+func TestASilentWorkerIsForgottenOnceItIsReplaced(t *testing.T) {
+	t.Parallel()
+	long := time.Now().Add(-time.Hour)
+	c := newCatalog(time.Minute)
+	c.seen(job.Worker{ID: "old", SeenAt: long, Models: []job.Offer{{Name: "m"}}})
+	c.seen(job.Worker{ID: "alone", SeenAt: long, Models: []job.Offer{{Name: "m"}, {Name: "n"}}})
+	c.seen(job.Worker{ID: "new", SeenAt: time.Now(), Models: []job.Offer{{Name: "m"}}})
+	var ids []string
+	for _, w := range c.list() {
+		ids = append(ids, w.ID)
+	}
+	assert.Equal(t, []string{"new", "alone"}, ids)
+}
+
 func TestTheCatalogKnowsWhoIsLive(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

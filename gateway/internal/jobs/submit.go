@@ -124,7 +124,7 @@ func (s *Service) checkOptions(r *job.Request) error {
 func (s *Service) newJob(p *tenant.Principal, r *job.Request, task string, now time.Time) *job.Job {
 	j := &job.Job{
 		ID: s.ids.Next(now), Tenant: p.Tenant.ID, Model: r.Model, Version: r.Version, Class: r.Class,
-		CreatedAt: now.UTC().Truncate(time.Microsecond), MaxAttempts: r.MaxAttempts, TTL: r.TTL, Timeout: r.Timeout,
+		CreatedAt: job.Stamp(now), MaxAttempts: r.MaxAttempts, TTL: r.TTL, Timeout: r.Timeout,
 		Stream: r.Stream, Sync: r.Wait > 0, Task: task, Subject: p.Subject, Metadata: r.Metadata, Input: r.Input,
 	}
 	if j.Class == "" {

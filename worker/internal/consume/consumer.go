@@ -171,14 +171,6 @@ func (c *Consumer) InHand() int {
 	return len(c.held)
 }
 
-// Free is how many more jobs of a model this worker could take.
-func (c *Consumer) Free(model string) int {
-	if in := c.models[model]; in != nil {
-		return in.free()
-	}
-	return 0
-}
-
 // take runs on the client's goroutine: it registers the delivery and lets a goroutine of its own run it.
 func (c *Consumer) take(work context.Context, in *intake, lane int, d *queue.Delivery) {
 	key := d.Job.Tenant + "." + d.Job.ID

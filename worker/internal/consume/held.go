@@ -88,7 +88,7 @@ func (h *held) number() int {
 func (h *held) start(ctx context.Context, version string, now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.version, h.startedAt = version, now.UTC().Truncate(time.Microsecond)
+	h.version, h.startedAt = version, job.Stamp(now)
 	if h.attempt == 1 && !h.d.Job.Stream {
 		return nil
 	}
@@ -137,7 +137,7 @@ func (h *held) emit(ctx context.Context, delta []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.streamed = true
-	err := h.append(ctx, &job.Event{Kind: job.Output, Attempt: h.attempt, At: time.Now().UTC().Truncate(time.Microsecond), Body: delta})
+	err := h.append(ctx, &job.Event{Kind: job.Output, Attempt: h.attempt, At: now(), Body: delta})
 	if errors.Is(err, queue.ErrFenced) {
 		h.cancel(errFenced)
 	}

@@ -47,12 +47,6 @@ func (in *intake) release() {
 	in.refill()
 }
 
-func (in *intake) free() int {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return max(0, in.slots-in.used)
-}
-
 // refill asks for as many jobs as there is room for.
 func (in *intake) refill() {
 	in.mu.Lock()

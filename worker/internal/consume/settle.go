@@ -116,14 +116,10 @@ func (c *Consumer) bury(ctx context.Context, h *held, o outcome) error {
 	if err := h.append(ctx, e); err != nil {
 		return err
 	}
-	if err := c.queue.Bury(ctx, letter(h.d.Job, e)); err != nil {
+	if err := c.queue.Bury(ctx, queue.NewDeadLetter(h.d.Job, e)); err != nil {
 		return err
 	}
 	return h.d.Term()
-}
-
-func letter(j *job.Job, e *job.Event) *queue.DeadLetter {
-	return &queue.DeadLetter{Job: j, Reason: string(fault.AttemptsExhausted), Attempts: e.Attempt, LastError: e.Error, CreatedAt: e.At}
 }
 
 // again decides after a fence. If the job has ended, the delivery is done with, its dead letter checked. If not, an
@@ -157,12 +153,8 @@ func (c *Consumer) checkLost(ctx context.Context, h *held) error {
 }
 
 func (c *Consumer) alreadyEnded(ctx context.Context, h *held, end *job.Event) error {
-	if end.Error != nil && end.Error.Code == fault.AttemptsExhausted {
-		if _, err := c.queue.Dead(ctx, h.d.Job); errors.Is(err, queue.ErrNotFound) {
-			if err := c.queue.Bury(ctx, letter(h.d.Job, end)); err != nil {
-				return err
-			}
-		}
+	if err := c.queue.BuryEnded(ctx, h.d.Job, end); err != nil {
+		return err
 	}
 	return h.d.Ack()
 }
@@ -172,14 +164,14 @@ func (c *Consumer) end(h *held, o outcome, s job.Status) *job.Event {
 	e := &job.Event{
 		Kind: job.End, Status: s, Attempt: h.attempt, At: now(), Worker: h.worker, Version: h.version, Job: h.d.Job,
 		Usage: &job.Usage{
-			QueueMS: ms(o.queued), BatchSize: o.result.BatchSize,
+			QueueMS: job.Milliseconds(o.queued), BatchSize: o.result.BatchSize,
 			InputTokens: o.result.InputTokens, OutputTokens: o.result.OutputTokens,
 		},
 	}
 	if !h.startedAt.IsZero() {
 		started := h.startedAt
 		e.StartedAt = &started
-		e.Usage.RunMS = ms(e.At.Sub(started))
+		e.Usage.RunMS = job.Milliseconds(e.At.Sub(started))
 	}
 	if o.result.Version != "" {
 		e.Version = o.result.Version
@@ -194,6 +186,4 @@ func (c *Consumer) backoff(attempt int) time.Duration {
 	return d/2 + rand.N(d/2+1) //nolint:gosec // spreading load needs no secrecy
 }
 
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func now() time.Time { return job.Stamp(time.Now()) }
