@@ -2,13 +2,13 @@
 package redistest
 
 import (
-	"context"
+	"bufio"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Start starts the redis-server of this machine on a free port, with its data in a folder of the test's own, and
@@ -19,20 +19,15 @@ func Start(tb testing.TB) (url, version string, ok bool) {
 	if err != nil {
 		return "", "", false
 	}
-	addr := freeAddr(tb)
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		tb.Fatal(err)
+	addr := ""
+	for range 10 { // a port that was free a moment ago may have gone to another test's server
+		if addr = start(tb, path); addr != "" {
+			break
+		}
 	}
-	cmd := exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(), "--save", "", "--appendonly", "no")
-	if err := cmd.Start(); err != nil {
-		tb.Fatalf("redis-server: %v", err)
+	if addr == "" {
+		tb.Fatal("redis-server: no free port in ten tries")
 	}
-	tb.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-	})
-	waitFor(tb, addr)
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
 		tb.Fatal(err)
@@ -55,24 +50,33 @@ func freeAddr(tb testing.TB) string {
 	return l.Addr().String()
 }
 
-// waitFor returns once somebody accepts connections at addr.
-func waitFor(tb testing.TB, addr string) {
+// start starts a server and returns its address once it says that it is ready itself; empty when it ended instead.
+func start(tb testing.TB, path string) string {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case <-ctx.Done():
-			tb.Fatalf("nobody listens on %s: %v", addr, err)
-		case <-tick.C:
+	addr := freeAddr(tb)
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(), "--save", "", "--appendonly", "no")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		tb.Fatalf("redis-server: %v", err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "Ready to accept connections") {
+			tb.Cleanup(func() {
+				_ = cmd.Process.Signal(os.Interrupt)
+				_, _ = io.Copy(io.Discard, out)
+				_ = cmd.Wait()
+			})
+			return addr
 		}
 	}
+	_ = cmd.Wait()
+	return ""
 }
