@@ -37,7 +37,6 @@ func (j *Job) AppendHead(b []byte) []byte {
 		}
 		b = append(b, '}')
 	}
-	b = appendSet(b, `,"reply":`, j.Reply)
 	return append(b, '}')
 }
 
@@ -267,8 +266,6 @@ func (r *headReader) job(j *Job) {
 		case "metadata":
 			j.Metadata = map[string]string{}
 			r.members(func(k string) { j.Metadata[k] = r.text() })
-		case "reply":
-			j.Reply = r.text()
 		default:
 			r.fail()
 		}

@@ -17,7 +17,7 @@ func sampleJob() *job.Job {
 	return &job.Job{
 		ID: "job_01jd0000000000000000000000", Tenant: "acme", Model: "sleep", Class: job.Standard,
 		CreatedAt: time.Date(2026, 11, 22, 9, 0, 0, 123456000, time.UTC), MaxAttempts: 3, Sync: true, Task: "sleep",
-		Subject: "key:abc", Reply: "_PSG.0123456789abcdef.acme.job_01jd0000000000000000000000",
+		Subject: "key:abc",
 	}
 }
 

@@ -8,39 +8,63 @@ import (
 	"time"
 )
 
-// idPrefix and the 26 characters after it make an id: 48 bits of milliseconds, then 82 random bits, so that ids sort
-// by age and can't be guessed.
+// idPrefix and the 26 characters after it make an id: 48 bits of milliseconds and 40 random ones, so that ids sort by
+// age, and then the mark of whoever made it.
 const (
 	idPrefix = "job_"
 	idChars  = 26
 	alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32: no i, l, o, u
+
+	// MarkChars is the length of a mark, 40 random bits.
+	MarkChars = 8
+	markBits  = 5 * MarkChars
 )
 
-// IDs makes ids that sort in the order they were made, also within one millisecond. The zero value is ready, and safe
-// for concurrent use.
+// IDs makes ids that sort in the order they were made, also within one millisecond, and that all end in one mark. It
+// is safe for concurrent use.
 type IDs struct {
-	mu     sync.Mutex
-	hi, lo uint64 // guarded by mu: the last one made
+	mark uint64
+
+	mu   sync.Mutex
+	last id // guarded by mu
 }
+
+// id is 48 bits of milliseconds above 80 others.
+type id struct{ hi, lo uint64 }
+
+// NewIDs starts a series with a random mark.
+func NewIDs() *IDs {
+	_, lo := fresh(time.Time{})
+	return &IDs{mark: lo & (1<<markBits - 1)}
+}
+
+// Mark is how every id of the series ends.
+func (g *IDs) Mark() string { return Mark(id{lo: g.mark}.String()) }
+
+// Mark is how an id ends: the mark of the series it is from, if it is of our own making.
+func Mark(id string) string { return id[max(0, len(id)-MarkChars):] }
 
 // Next makes an id for a job created at t. A clock that goes back does not make an older id.
 func (g *IDs) Next(t time.Time) string {
 	hi, lo := fresh(t)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if hi>>16 <= g.hi>>16 { // the same millisecond: a random step on from the last
-		step := lo>>32 + 1
-		hi, lo = g.hi, g.lo+step
+	if hi>>16 <= g.last.hi>>16 { // the same millisecond: a random step on from the last
+		step := (lo>>(markBits+8) + 1) << markBits
+		hi, lo = g.last.hi, g.last.lo+step
 		if lo < step {
 			hi++
 		}
 	}
-	g.hi, g.lo = hi, lo
-	return format(hi, lo)
+	g.last = id{hi, lo&^(1<<markBits-1) | g.mark}
+	return g.last.String()
 }
 
-// NewID makes an id for a job created at t.
-func NewID(t time.Time) string { return format(fresh(t)) }
+// NewID makes an id for a job created at t, of no series.
+func NewID(t time.Time) string {
+	hi, lo := fresh(t)
+	return id{hi, lo}.String()
+}
 
 func fresh(t time.Time) (hi, lo uint64) {
 	var raw [10]byte
@@ -49,13 +73,13 @@ func fresh(t time.Time) (hi, lo uint64) {
 	return ms<<16 | uint64(raw[0])<<8 | uint64(raw[1]), binary.BigEndian.Uint64(raw[2:])
 }
 
-func format(hi, lo uint64) string {
+func (i id) String() string {
 	var out [len(idPrefix) + idChars]byte
 	copy(out[:], idPrefix)
-	for i := len(out) - 1; i >= len(idPrefix); i-- {
-		out[i] = alphabet[lo&31]
-		lo = lo>>5 | hi<<59
-		hi >>= 5
+	for at := len(out) - 1; at >= len(idPrefix); at-- {
+		out[at] = alphabet[i.lo&31]
+		i.lo = i.lo>>5 | i.hi<<59
+		i.hi >>= 5
 	}
 	return string(out[:])
 }

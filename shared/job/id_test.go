@@ -40,12 +40,13 @@ func TestValidID(t *testing.T) {
 
 func TestIDsOfOneMillisecondKeepTheirOrder(t *testing.T) {
 	t.Parallel()
-	var g IDs
+	g := NewIDs()
 	at := time.UnixMilli(1_800_000_000_123)
 	last := ""
 	for i := range 10_000 {
 		id := g.Next(at.Add(-time.Duration(i%3) * time.Second))
 		assert.Less(t, last, id)
+		assert.Equal(t, g.Mark(), Mark(id))
 		last = id
 	}
 }

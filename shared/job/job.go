@@ -65,7 +65,6 @@ type Job struct {
 	Task        string            `json:"task,omitempty"`    // what the input asks of the model, for scopes and audit
 	Subject     string            `json:"subject,omitempty"` // who asked, for audit
 	Metadata    map[string]string `json:"metadata,omitempty"`
-	Reply       string            `json:"reply,omitempty"` // where the submitting gateway hears of the end
 	Input       []byte            `json:"-"`
 }
 

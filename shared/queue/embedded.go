@@ -86,9 +86,10 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile stri
 	return e, nil
 }
 
-// workerPermissions keeps a worker from reading what goes to a gateway's own inbox.
+// workerPermissions keep a worker from hearing what others' attempts ended in, and from saying what no attempt stored.
 func workerPermissions() *server.Permissions {
-	return &server.Permissions{Subscribe: &server.SubjectPermission{Deny: []string{replyRoot + ".>"}}}
+	live := &server.SubjectPermission{Deny: []string{liveRoot + ".>"}}
+	return &server.Permissions{Subscribe: live, Publish: live}
 }
 
 // Credentials are a gateway's: for another one on this machine.

@@ -15,47 +15,23 @@ import (
 )
 
 // Append writes an event to a job's log on the condition that the event at sequence last is the newest there (0: that
-// there is none). ErrFenced tells that it was not. The event's Seq is set.
+// there is none). ErrFenced tells that it was not. The event's Seq is set. Once it is stored, the broker itself tells the
+// gateway that made the job, and whoever watches it; who misses that reads the log.
 func (q *Queue) Append(ctx context.Context, tenant, id string, e *job.Event, last uint64) error {
-	_, err := q.append(ctx, tenant, id, e, last)
-	return err
-}
-
-// AppendAndTell appends, and then tells of the event: the submitting gateway, when the job has one that wants to hear of
-// it, and whoever watches the job. Who misses that reads the log, which holds the event.
-func (q *Queue) AppendAndTell(ctx context.Context, j *job.Job, e *job.Event, last uint64) error {
-	frame, err := q.append(ctx, j.Tenant, j.ID, e, last)
-	if err != nil {
-		return err
-	}
-	if j.Reply != "" && (j.Stream || e.Kind == job.End) {
-		err = q.reply(j.Reply, e.Seq, frame)
-	}
-	if err == nil {
-		err = q.hint(j.Tenant, j.ID, e.Seq)
-	}
-	if err != nil {
-		q.log.WarnContext(ctx, "event stored but not told", "job_id", j.ID, "error", err)
-	}
-	return nil
-}
-
-func (q *Queue) append(ctx context.Context, tenant, id string, e *job.Event, last uint64) (frame []byte, err error) {
 	e.Prev = last
-	frame, err = encodeFrame(e, e.Body)
-	if err != nil {
-		return nil, err
-	}
+	b, done := job.Scratch()
 	m := &nats.Msg{
-		Subject: eventSubject(tenant, id), Data: frame,
+		Subject: eventSubject(tenant, id), Data: appendFrame(b, e, e.Body),
 		Header: nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(last, 10)}},
 	}
+	defer func() { done(m.Data) }()
 	tries := 0
+	var err error
 	e.Seq, err = q.store(ctx, m, func(*nats.Msg) { tries++ })
 	if tries > 0 && errors.Is(err, ErrFenced) {
 		err = q.ownWrite(ctx, tenant, id, e)
 	}
-	return frame, err
+	return err
 }
 
 // ownWrite tells a real fence from our own earlier try whose answer was lost: it compares the newest event with e.
@@ -120,7 +96,7 @@ func collect(ctx context.Context, sub *nats.Subscription) ([]*job.Event, error) 
 		default:
 			return nil, fmt.Errorf("queue: read: status %s %s", status, m.Header.Get("Description"))
 		}
-		seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+		seq, err := storedAt(m)
 		if err != nil {
 			return nil, fmt.Errorf("queue: read: %w", err)
 		}
@@ -135,6 +111,11 @@ func collect(ctx context.Context, sub *nats.Subscription) ([]*job.Event, error) 
 	}
 }
 
+// storedAt is the sequence that the broker names with a stored message.
+func storedAt(m *nats.Msg) (uint64, error) {
+	return strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+}
+
 // Logged lists the ids of a tenant's jobs that have events.
 func (q *Queue) Logged(ctx context.Context, tenant string) ([]string, error) {
 	return subjectsOf(ctx, q.events, "events."+tenant+".*")
@@ -144,7 +125,7 @@ func (q *Queue) Logged(ctx context.Context, tenant string) ([]string, error) {
 // is called. After a reconnect, when growth may have gone unheard, it calls grown with 0. grown must not block.
 func (q *Queue) Watch(tenant, id string, grown func(seq uint64)) (stop func(), err error) {
 	sub, err := q.nc.Subscribe(liveSubject(tenant, id), func(m *nats.Msg) {
-		if seq, err := strconv.ParseUint(string(m.Data), 10, 64); err == nil {
+		if seq, err := storedAt(m); err == nil {
 			grown(seq)
 		}
 	})

@@ -14,14 +14,13 @@ import (
 
 var errNoFrame = errors.New("queue: message is no frame")
 
-// headRoom is what a job's or an event's head takes, about.
-const headRoom = 768
+// appendFrame is the frame of a job or an event.
+func appendFrame(b []byte, head interface{ AppendHead(b []byte) []byte }, body []byte) []byte {
+	return append(append(head.AppendHead(b), '\n'), body...)
+}
 
+// encodeFrame is the frame of anything else.
 func encodeFrame(head any, body []byte) ([]byte, error) {
-	if h, ok := head.(interface{ AppendHead(b []byte) []byte }); ok {
-		frame := h.AppendHead(make([]byte, 0, headRoom+len(body)))
-		return append(append(frame, '\n'), body...), nil
-	}
 	h, err := json.Marshal(head)
 	if err != nil {
 		return nil, fmt.Errorf("queue: encode head: %w", err)

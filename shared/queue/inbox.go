@@ -1,10 +1,7 @@
 package queue
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,33 +12,27 @@ import (
 
 const flushTimeout = 5 * time.Second
 
-// Inbox is where one gateway hears of its jobs' events right after they are stored. Its prefix can't be guessed, and a
-// worker may not subscribe below its root.
-type Inbox struct {
-	prefix string
-	sub    *nats.Subscription
-}
+// Inbox is where one gateway hears the events of the jobs it made, right after they are stored.
+type Inbox struct{ sub *nats.Subscription }
 
-// OpenInbox hears events until Close. handle runs on one goroutine and must not block; the event's Seq is set.
-func (q *Queue) OpenInbox(handle func(tenant, id string, e *job.Event)) (*Inbox, error) {
-	b := make([]byte, 16)
-	_, _ = rand.Read(b) // never fails
-	in := &Inbox{prefix: replyRoot + "." + hex.EncodeToString(b)}
-	sub, err := q.nc.Subscribe(in.prefix+".>", func(m *nats.Msg) {
+// OpenInbox hears the events of every job whose id ends in mark, until Close. handle runs on one goroutine and must not
+// block; the event's Seq is set.
+func (q *Queue) OpenInbox(mark string, handle func(tenant, id string, e *job.Event)) (*Inbox, error) {
+	sub, err := q.nc.Subscribe(ofMark(mark), func(m *nats.Msg) {
 		tokens := strings.Split(m.Subject, ".")
-		if len(tokens) != 5 {
+		if len(tokens) != 4 {
 			return
 		}
-		seq, err := strconv.ParseUint(tokens[4], 10, 64)
+		seq, err := storedAt(m)
 		if err != nil {
 			return
 		}
 		e, err := decodeEvent(m.Data, seq)
 		if err != nil {
-			q.log.Error("reply is no event", "error", err)
+			q.log.Error("what was stored is no event", "sequence", seq, "error", err)
 			return
 		}
-		handle(tokens[2], tokens[3], e)
+		handle(tokens[1], tokens[2]+tokens[3], e)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("queue: inbox: %w", err)
@@ -49,25 +40,11 @@ func (q *Queue) OpenInbox(handle func(tenant, id string, e *job.Event)) (*Inbox,
 	if err := sub.SetPendingLimits(-1, -1); err != nil { // its handler only sorts; the hub bounds each reader
 		return nil, fmt.Errorf("queue: inbox: %w", err)
 	}
-	in.sub = sub
-	return in, q.heeded(sub)
+	return &Inbox{sub}, q.heeded(sub)
 }
-
-// Address is what a job carries as Reply to be heard of here.
-func (in *Inbox) Address(tenant, id string) string { return replySubject(in.prefix, tenant, id) }
 
 // Close stops hearing.
 func (in *Inbox) Close() { _ = in.sub.Unsubscribe() }
-
-// reply tells the submitting gateway of a stored event.
-func (q *Queue) reply(address string, seq uint64, frame []byte) error {
-	return q.nc.Publish(address+"."+strconv.FormatUint(seq, 10), frame)
-}
-
-// hint tells whoever watches the job that its log has grown.
-func (q *Queue) hint(tenant, id string, seq uint64) error {
-	return q.nc.Publish(liveSubject(tenant, id), strconv.AppendUint(nil, seq, 10))
-}
 
 // Cancel tells whichever worker runs the job to stop; its log must hold the end already.
 func (q *Queue) Cancel(tenant, id string) error {

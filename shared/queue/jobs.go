@@ -15,12 +15,10 @@ import (
 // Publish stores a job. When it returns nil the job is accepted and will end. While the broker is away it tries again
 // until ctx ends; a second try never stores a second copy. ErrFull and ErrUnavailable are its errors.
 func (q *Queue) Publish(ctx context.Context, j *job.Job) error {
-	data, err := encodeFrame(j, j.Input)
-	if err != nil {
-		return err
-	}
-	m := &nats.Msg{Subject: jobSubject(j, Express), Data: data}
-	_, err = q.store(ctx, m, func(m *nats.Msg) { m.Header = nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}} })
+	b, done := job.Scratch()
+	m := &nats.Msg{Subject: jobSubject(j, Express), Data: appendFrame(b, j, j.Input)}
+	defer func() { done(m.Data) }()
+	_, err := q.store(ctx, m, func(m *nats.Msg) { m.Header = nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}} })
 	if err == nil {
 		q.keeper.count(ctx, q, len(m.Data))
 	}

@@ -2,7 +2,10 @@ package queue
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/penstock-dev/penstock/shared/job"
 )
@@ -45,13 +48,34 @@ func jobSubject(j *job.Job, kind LaneKind) string {
 	return "jobs." + token(j.Model) + "." + string(j.Class) + "." + string(kind) + "." + j.Tenant + "." + j.ID
 }
 
-func anyJobSubject(tenant, id string) string        { return "jobs.*.*.*." + tenant + "." + id }
-func eventSubject(tenant, id string) string         { return "events." + tenant + "." + id }
-func deadSubject(j *job.Job) string                 { return "dead." + token(j.Model) + "." + j.Tenant + "." + j.ID }
-func cancelSubject(tenant, id string) string        { return "cancel." + tenant + "." + id }
-func liveSubject(tenant, id string) string          { return "live." + tenant + "." + id }
-func lastToken(subject string) string               { return subject[strings.LastIndexByte(subject, '.')+1:] }
-func replySubject(prefix, tenant, id string) string { return prefix + "." + tenant + "." + id }
+func anyJobSubject(tenant, id string) string { return "jobs.*.*.*." + tenant + "." + id }
+func eventSubject(tenant, id string) string  { return "events." + tenant + "." + id }
+func deadSubject(j *job.Job) string          { return "dead." + token(j.Model) + "." + j.Tenant + "." + j.ID }
+func cancelSubject(tenant, id string) string { return "cancel." + tenant + "." + id }
+func lastToken(subject string) string        { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
+// A stored event is published again below live, where the mark that ends its job's id is a token of its own: a gateway
+// hears the jobs it made by one subscription, and others one job by another.
+const liveRoot = "live"
+
+// liveTransform is how the broker makes an event's subject the one it is published on again; liveSubject does the same.
+func liveTransform() *jetstream.RePublish {
+	return &jetstream.RePublish{
+		Source:      "events.*.*",
+		Destination: liveRoot + ".{{wildcard(1)}}.{{splitfromright(2," + strconv.Itoa(job.MarkChars) + ")}}",
+	}
+}
+
+func liveSubject(tenant, id string) string {
+	mark := job.Mark(id)
+	if len(mark) == len(id) {
+		return liveRoot + "." + tenant + "." + id
+	}
+	return liveRoot + "." + tenant + "." + id[:len(id)-len(mark)] + "." + mark
+}
+
+// ofMark is every live subject of the jobs with a mark.
+func ofMark(mark string) string { return liveRoot + ".*.*." + mark }
 
 // name is token for consumers and keys, which take no %.
 func name(s string) string { return strings.ReplaceAll(token(s), "%", "=") }

@@ -12,9 +12,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// replyRoot is the first token of every gateway's inbox for answers. A gateway adds tokens that cannot be guessed.
-const replyRoot = "_PSG"
-
 // Options says how to reach the broker and how the streams are kept.
 type Options struct {
 	Name     string    // names the connection, for the broker's operator

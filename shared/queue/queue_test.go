@@ -180,16 +180,16 @@ func TestRepliesReachTheGatewaysInbox(t *testing.T) {
 	b := testenv.StartBroker(t)
 	gw, wk := b.Gateway(queue.Options{}), b.Worker(queue.Options{})
 	heard := make(chan *job.Event, 1)
-	in, err := gw.OpenInbox(func(tenant, id string, e *job.Event) {
+	j := newJob()
+	in, err := gw.OpenInbox(job.Mark(j.ID), func(tenant, id string, e *job.Event) {
 		assert.Equal(t, "acme", tenant)
+		assert.Equal(t, j.ID, id)
 		heard <- e
 	})
 	require.NoError(t, err)
 	defer in.Close()
-	j := newJob()
-	j.Reply = in.Address("acme", j.ID)
 	e := end(j, job.Succeeded)
-	require.NoError(t, wk.AppendAndTell(within(t, 5*time.Second), j, e, 0))
+	require.NoError(t, wk.Append(within(t, 5*time.Second), j.Tenant, j.ID, e, 0))
 	select {
 	case got := <-heard:
 		assert.Equal(t, e.Seq, got.Seq)
@@ -257,7 +257,7 @@ func TestWatchHearsWrites(t *testing.T) {
 	require.NoError(t, err)
 	defer stop()
 	e := &job.Event{Kind: job.Started}
-	require.NoError(t, wk.AppendAndTell(within(t, 5*time.Second), &job.Job{Tenant: "acme", ID: "j"}, e, 0))
+	require.NoError(t, wk.Append(within(t, 5*time.Second), "acme", "j", e, 0))
 	select {
 	case seq := <-woken:
 		assert.Equal(t, e.Seq, seq)

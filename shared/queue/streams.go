@@ -75,6 +75,7 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 		}},
 		{&q.events, jetstream.StreamConfig{
 			Name: eventsStream, Subjects: []string{"events.>"}, MaxAge: q.opts.Retention, AllowDirect: true,
+			RePublish: liveTransform(),
 		}},
 		{&q.dead, jetstream.StreamConfig{
 			Name: deadStream, Subjects: []string{"dead.>"}, MaxAge: deadRetention, AllowDirect: true,

@@ -3,14 +3,17 @@ package telemetry
 import (
 	"io"
 	"sync"
+	"time"
 )
 
-// batchRoom bounds what waits to be written; past it, Write waits.
-const batchRoom = 1 << 20
+const (
+	batchRoom  = 1 << 20              // bytes that may wait to be written; past it, Write waits
+	batchPause = 2 * time.Millisecond // between two writes
+)
 
 // BatchWriter takes log lines off their callers' hands: one goroutine writes whatever has gathered, so that a busy
 // process makes one system call for many lines and an idle one writes each at once. What a killed process has not
-// written yet is lost with it, some lines at most.
+// written yet is lost with it, the lines of two milliseconds at most.
 type BatchWriter struct {
 	out  io.Writer
 	done chan struct{} // closed when the goroutine has ended
@@ -19,6 +22,7 @@ type BatchWriter struct {
 	more   sync.Cond // something to write, or closed
 	room   sync.Cond // something was written
 	buf    []byte    // guarded by mu
+	idle   bool      // guarded by mu: the goroutine waits for more
 	closed bool      // guarded by mu
 }
 
@@ -41,7 +45,10 @@ func (w *BatchWriter) Write(p []byte) (int, error) {
 		return w.out.Write(p)
 	}
 	w.buf = append(w.buf, p...)
-	w.more.Signal()
+	if w.idle {
+		w.idle = false
+		w.more.Signal()
+	}
 	return len(p), nil
 }
 
@@ -61,6 +68,7 @@ func (w *BatchWriter) run() {
 	for {
 		w.mu.Lock()
 		for len(w.buf) == 0 && !w.closed {
+			w.idle = true
 			w.more.Wait()
 		}
 		batch := w.buf
@@ -75,5 +83,6 @@ func (w *BatchWriter) run() {
 		if ended {
 			return
 		}
+		time.Sleep(batchPause)
 	}
 }

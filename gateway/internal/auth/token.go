@@ -33,7 +33,7 @@ type holder struct {
 // byToken takes a JWT, by its hash where it is known.
 func (s *Service) byToken(ctx context.Context, text string) (*tenant.Principal, error) {
 	now := s.cfg.Now()
-	hash := sha256.Sum256([]byte(text))
+	hash := hashOf(text)
 	v, ok := s.tokens.get(hash)
 	if !ok {
 		c, err := s.verify.token(text, now)
@@ -72,6 +72,15 @@ func (s *Service) byToken(ctx context.Context, text string) (*tenant.Principal, 
 	}
 	v.made.Store(&holder{tenant: t, p: p})
 	return p, nil
+}
+
+// hashOf hashes a token; those of a usual length without a copy on the heap.
+func hashOf(text string) [sha256.Size]byte {
+	var b [1024]byte
+	if len(text) > len(b) {
+		return sha256.Sum256([]byte(text))
+	}
+	return sha256.Sum256(b[:copy(b[:], text)])
 }
 
 func newVerified(c *claims, hash [sha256.Size]byte) *verified {

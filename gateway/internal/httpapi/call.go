@@ -98,7 +98,7 @@ func (k *call) run(r *route) (err error) {
 }
 
 func (k *call) authenticate(scope string) error {
-	token, err := bearer(k.rc)
+	token, err := k.bearer()
 	if err != nil {
 		return err
 	}
@@ -113,16 +113,23 @@ func (k *call) authenticate(scope string) error {
 	return nil
 }
 
-// bearer copies the token out of the Authorization field.
-func bearer(rc *fasthttp.RequestCtx) (string, error) {
-	v := rc.Request.Header.Peek(fiber.HeaderAuthorization)
+// bearer copies the token out of the Authorization field; a connection's calls mostly have one and the same.
+func (k *call) bearer() (string, error) {
+	v := k.rc.Request.Header.Peek(fiber.HeaderAuthorization)
 	if len(v) == 0 {
 		return "", fault.New(fault.Unauthenticated, noTokenDetail)
 	}
 	if len(v) < 8 || !equalFold(v[:7], "bearer ") {
 		return "", fault.New(fault.Unauthenticated, "the Authorization field is not of the form Bearer TOKEN")
 	}
-	return string(trimSpace(v[7:])), nil
+	v = trimSpace(v[7:])
+	if k.conn == nil {
+		return string(v), nil
+	}
+	if string(v) != k.conn.bearer {
+		k.conn.bearer = string(v)
+	}
+	return k.conn.bearer, nil
 }
 
 // context is the request's own: it ends with the call, at the stop stage, or when the caller hung up during a wait.

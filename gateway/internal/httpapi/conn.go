@@ -54,8 +54,9 @@ type conn struct {
 	inject  string
 	readErr error // what a watch met, for the next Read
 
-	bodyRead bool // the handler read the body to its end
-	bodyLeft bool // a body was not read to its end: linger on close
+	bearer   string // of the last call; owned by the handler
+	bodyRead bool   // the handler read the body to its end
+	bodyLeft bool   // a body was not read to its end: linger on close
 	watch    watch
 	closed   atomic.Bool
 	release  func()

@@ -89,19 +89,18 @@ func (k *call) submit(r job.Request) (sub job.Submission, err error) {
 // submitted answers with the job: 200 when it ended within the wait, else 202.
 func (k *call) submitted(sub *job.Submission, prefer preference) error {
 	st := &sub.State
-	b := st.AppendJSON(jobRoom(st))
 	h := &k.rc.Response.Header
 	if sub.Replayed {
 		h.Set("Idempotent-Replayed", "true")
 	}
 	if prefer.hasWait && st.Status.Ended() {
 		h.Set(headerApplied, "wait="+prefer.text)
-		return k.json(fiber.StatusOK, b)
+		return k.state(fiber.StatusOK, st)
 	}
 	h.Set(headerApplied, "respond-async")
 	h.Set(fiber.HeaderLocation, "/v1/jobs/"+st.Job.ID)
 	h.Set(fiber.HeaderRetryAfter, strconv.FormatInt(wholeSeconds(st.ETA), 10))
-	return k.json(fiber.StatusAccepted, b)
+	return k.state(fiber.StatusAccepted, st)
 }
 
 // underInput puts the paths of an input's faults under input. A job's own members are not in it.
@@ -113,8 +112,16 @@ func underInput(err error) error {
 	return fault.Under("input", err)
 }
 
-// jobRoom is room for a job's JSON.
-func jobRoom(st *job.State) []byte { return make([]byte, 0, 768+len(st.Output)) }
+// state answers with a job.
+func (k *call) state(status int, st *job.State) error {
+	b, done := job.Scratch()
+	b = st.AppendJSON(b)
+	k.rc.Response.SetStatusCode(status)
+	k.rc.Response.Header.SetContentType("application/json")
+	k.rc.Response.SetBody(b) // copies it to memory that the server uses again, too
+	done(b)
+	return nil
+}
 
 // jobSeen notes the job for the audit line and names it in the response.
 func (k *call) jobSeen(st *job.State) {
@@ -201,7 +208,7 @@ func (k *call) writeJob(st *job.State) error {
 	if !st.Status.Ended() {
 		k.rc.Response.Header.Set(fiber.HeaderRetryAfter, strconv.FormatInt(wholeSeconds(st.ETA), 10))
 	}
-	return k.json(fiber.StatusOK, st.AppendJSON(jobRoom(st)))
+	return k.state(fiber.StatusOK, st)
 }
 
 // cancelJob is POST /v1/jobs/{id}/cancel.

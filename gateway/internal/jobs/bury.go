@@ -29,7 +29,7 @@ func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
 		Error: &job.Error{Code: fault.AttemptsExhausted, Message: "no worker could settle the job"},
 		Usage: &job.Usage{QueueMS: job.Milliseconds(time.Since(j.CreatedAt))},
 	}
-	err = s.queue.AppendAndTell(ctx, j, e, seqOf(last))
+	err = s.queue.Append(ctx, j.Tenant, j.ID, e, seqOf(last))
 	if errors.Is(err, queue.ErrFenced) {
 		return err // something happened just now: the advisory comes again
 	}

@@ -22,7 +22,7 @@ func (s *Service) Cancel(ctx context.Context, tenantID, id string) (job.State, e
 			return st, fault.New(fault.Conflict, "the job has ended as %s", st.Status)
 		}
 		end := canceledEnd(&st, time.Now())
-		err = s.queue.AppendAndTell(ctx, st.Job, end, last)
+		err = s.queue.Append(ctx, st.Job.Tenant, st.Job.ID, end, last)
 		if errors.Is(err, queue.ErrFenced) {
 			continue // something happened between look and write: look again
 		}

@@ -102,7 +102,7 @@ func (d *desk) append(j *job.Job, e *job.Event, last uint64) *job.Event {
 	if e.Kind == job.End {
 		e.Job = j
 	}
-	require.NoError(d.t, d.wk.AppendAndTell(d.t.Context(), j, e, last))
+	require.NoError(d.t, d.wk.Append(d.t.Context(), j.Tenant, j.ID, e, last))
 	return e
 }
 

@@ -40,7 +40,7 @@ type Service struct {
 	limits  Limiter
 	hub     *results.Hub
 	inbox   *queue.Inbox
-	ids     job.IDs
+	ids     *job.IDs
 	catalog *catalog
 	checks  map[string]Check // by engine
 	log     *slog.Logger
@@ -62,13 +62,13 @@ func New(ctx context.Context, cfg Config, q *queue.Queue, limits Limiter, checks
 		cfg.Grace = 2 * time.Minute
 	}
 	s := &Service{
-		cfg: cfg, queue: q, limits: limits, hub: results.NewHub(), checks: checks, log: log, catalog: newCatalog(cfg.Grace),
+		cfg: cfg, queue: q, limits: limits, hub: results.NewHub(), ids: job.NewIDs(), checks: checks, log: log, catalog: newCatalog(cfg.Grace),
 		swept: map[string]time.Time{},
 	}
 	if err := q.WatchWorkers(ctx, s.catalog.seen); err != nil {
 		return nil, err
 	}
-	inbox, err := q.OpenInbox(s.heard)
+	inbox, err := q.OpenInbox(s.ids.Mark(), s.heard)
 	if err != nil {
 		return nil, err
 	}

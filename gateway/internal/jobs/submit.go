@@ -133,7 +133,6 @@ func (s *Service) newJob(p *tenant.Principal, r *job.Request, task string, now t
 	if j.MaxAttempts == 0 {
 		j.MaxAttempts = s.cfg.MaxAttempts
 	}
-	j.Reply = s.inbox.Address(j.Tenant, j.ID)
 	return j
 }
 

@@ -2,6 +2,7 @@ package limits
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/fault"
@@ -10,6 +11,8 @@ import (
 
 // state is what this gateway remembers of a tenant: what the counters last said, and what it admitted by itself since.
 type state struct {
+	holding atomic.Bool // one of its jobs has had a hold
+
 	mu    sync.Mutex
 	day   string // of used; a new one needs its counter's end set
 	used  int64  // jobs of that day, as last heard

@@ -79,6 +79,9 @@ func (l *Limiter) Admit(ctx context.Context, p *tenant.Principal, jobID string, 
 	st := l.state(t.ID)
 	v := view(t, now)
 	a := v.ask(jobID, until)
+	if a.Job != "" && !st.holding.Load() {
+		st.holding.Store(true)
+	}
 	if !l.away.try(now) {
 		return l.alone(st, &v, a)
 	}
@@ -112,6 +115,9 @@ func (l *Limiter) Admit(ctx context.Context, p *tenant.Principal, jobID string, 
 // Ended frees a job's hold, and with refund takes it off the day that it was counted on. It returns at once; call it
 // once for a job, on any gateway.
 func (l *Limiter) Ended(_ context.Context, tenantID, jobID string, refund bool) {
+	if v, ok := l.states.Load(tenantID); ok && !refund && !v.(*state).holding.Load() { //nolint:forcetypeassert,errcheck // only state stores
+		return // there is nothing to give back: the common end
+	}
 	if l.away.since.Load() != 0 {
 		l.state(tenantID).ended(jobID)
 	}

@@ -81,6 +81,14 @@ func send(ctx context.Context, c redis.UniversalClient, batch []*call) {
 
 // pipeline sends what fill asks for in one round trip, together with other callers'.
 func (db *DB) pipeline(ctx context.Context, fill func(p redis.Pipeliner)) {
+	if db.near != nil {
+		p := db.c.Pipeline()
+		fill(p)
+		if !db.near.exec(p.Cmds()) {
+			_, _ = p.Exec(context.WithoutCancel(ctx)) // each command holds its own error
+		}
+		return
+	}
 	if db.pipe == nil { // the benchmark's other side
 		send(ctx, db.c, []*call{{fill: fill}})
 		return

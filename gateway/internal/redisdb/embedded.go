@@ -120,7 +120,11 @@ func (e *Embedded) listen(addr string) error {
 func (e *Embedded) Addr() string { return e.addr }
 
 // DB gives this process's way to the server, which needs no socket.
-func (e *Embedded) DB() *DB { return newDB(e.client(&e.gate)) }
+func (e *Embedded) DB() *DB {
+	db := newDB(e.client(&e.gate))
+	db.near = newNear(e.srv, &e.gate)
+	return db
+}
 
 func (e *Embedded) client(g *gate) *redis.Client {
 	o := &redis.Options{

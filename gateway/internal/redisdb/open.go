@@ -24,6 +24,7 @@ const (
 // auth.Sessions and limits.Counters, and is safe for concurrent use.
 type DB struct {
 	c    redis.UniversalClient
+	near *near     // the embedded server; nil for any other
 	pipe *combiner // nil sends each caller's commands by themselves
 }
 

@@ -356,18 +356,18 @@ func TestErrorsHideThePassword(t *testing.T) {
 	}
 }
 
-// BenchmarkAdmit counts quotas at 1 and 64 callers: through memory, over a socket, and combined over a socket.
+// BenchmarkAdmit counts quotas at 1 and 64 callers: in memory, by the client in memory, over a socket, and combined.
 func BenchmarkAdmit(b *testing.B) {
 	e := embedded(b, b.TempDir())
 	url, _, ok := redistest.Start(b)
-	dbs := map[string]*DB{"memory": {c: e.client(&e.gate)}, "memory_combined": e.DB()}
+	dbs := map[string]*DB{"memory_client": {c: e.client(&e.gate)}, "memory": e.DB()}
 	socket := open(b, "redis://"+e.Addr())
 	dbs["socket_combined"], dbs["socket"] = socket, &DB{c: socket.c}
 	if ok {
 		server := open(b, url)
 		dbs["server_combined"], dbs["server"] = server, &DB{c: server.c}
 	}
-	for _, name := range []string{"memory", "memory_combined", "socket", "socket_combined", "server", "server_combined"} {
+	for _, name := range []string{"memory", "memory_client", "socket", "socket_combined", "server", "server_combined"} {
 		db := dbs[name]
 		if db == nil {
 			continue

@@ -45,22 +45,21 @@ type bench struct {
 	t      *testing.T
 	broker *testenv.Broker
 	gw     *queue.Queue
-	inbox  *queue.Inbox
+	ids    *job.IDs
 	ends   chan *job.Event
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, broker: testenv.StartBroker(t), ends: make(chan *job.Event, 1024)}
+	b := &bench{t: t, broker: testenv.StartBroker(t), ids: job.NewIDs(), ends: make(chan *job.Event, 1024)}
 	b.gw = b.broker.Gateway(queue.Options{})
-	in, err := b.gw.OpenInbox(func(_, _ string, e *job.Event) {
+	in, err := b.gw.OpenInbox(b.ids.Mark(), func(_, _ string, e *job.Event) {
 		if e.Kind == job.End {
 			b.ends <- e
 		}
 	})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)
-	b.inbox = in
 	return b
 }
 
@@ -96,9 +95,8 @@ func (b *bench) submit(change func(*job.Job)) *job.Job {
 	b.t.Helper()
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	j := &job.Job{
-		ID: job.NewID(now), Tenant: "acme", Model: "m", Class: job.Standard, CreatedAt: now, MaxAttempts: 3, Input: []byte(`{"a":1}`),
+		ID: b.ids.Next(now), Tenant: "acme", Model: "m", Class: job.Standard, CreatedAt: now, MaxAttempts: 3, Input: []byte(`{"a":1}`),
 	}
-	j.Reply = b.inbox.Address(j.Tenant, j.ID)
 	if change != nil {
 		change(j)
 	}
@@ -304,6 +302,7 @@ func TestACancelStopsTheRunAndFreesTheSlot(t *testing.T) {
 	<-running
 	end := &job.Event{Kind: job.End, Status: job.Canceled, Job: j, At: now()}
 	require.NoError(t, b.gw.Append(b.ctx(), j.Tenant, j.ID, end, 0))
+	assert.Equal(t, job.Canceled, b.end().Status)
 	require.NoError(t, b.gw.Cancel(j.Tenant, j.ID))
 	<-stopped
 	b.gone(j)

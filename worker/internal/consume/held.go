@@ -104,7 +104,7 @@ func (h *held) tellStarted(ctx context.Context) error {
 
 // append is called with mu held.
 func (h *held) append(ctx context.Context, e *job.Event) error {
-	if err := h.queue.AppendAndTell(ctx, h.d.Job, e, h.last); err != nil {
+	if err := h.queue.Append(ctx, h.d.Job.Tenant, h.d.Job.ID, e, h.last); err != nil {
 		return err
 	}
 	h.last = e.Seq
