@@ -32,6 +32,7 @@ type report struct {
 
 // generate runs a closed loop: each caller sends its next request when the last one is answered.
 func generate(ctx context.Context, o runOptions) (report, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.procs))
 	d, err := newDialer(o.target)
 	if err != nil {
 		return report{}, err

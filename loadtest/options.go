@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ type runOptions struct {
 	warm     time.Duration
 	requests int // 0 for no bound but the duration's
 	size     int
+	procs    int // threads that may run at once
 	watch    []watched
 }
 
@@ -63,6 +65,7 @@ func parseRun(args []string, errs io.Writer) (runOptions, error) {
 	f.DurationVar(&o.warm, "warm", 500*time.Millisecond, "how long to run before that, uncounted")
 	f.IntVar(&o.requests, "n", 0, "stop after so many requests, the warm-up's among them; 0 for the duration alone")
 	f.IntVar(&o.size, "size", 300, "bytes of a sleep job's input")
+	f.IntVar(&o.procs, "procs", 1, "cores that the generator may use at once: it shares the machine with what it measures")
 	f.StringVar(&watch, "watch", "", "processes whose CPU is told too: NAME=PID,…")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -92,6 +95,8 @@ func (o *runOptions) validate(rest []string) error {
 		return errors.New("-warm is at most 1m")
 	case o.requests < 0 || o.requests > maxRequests:
 		return fmt.Errorf("-n is at most %d", maxRequests)
+	case o.procs < 1 || o.procs > runtime.NumCPU():
+		return fmt.Errorf("-procs is 1 to %d", runtime.NumCPU())
 	case o.size < minInput || o.size > 1<<18:
 		return fmt.Errorf("-size is %d to %d", minInput, 1<<18)
 	}

@@ -21,7 +21,7 @@ const usage = `usage: gateway            serve; see deploy/docs/configuration.md
 `
 
 // leastHeap is what the heap may hold before it is collected.
-const leastHeap = 96 << 20
+const leastHeap = 192 << 20
 
 func main() { os.Exit(start(os.Args[1:])) }
 
