@@ -76,10 +76,11 @@ func fresh(t time.Time) (hi, lo uint64) {
 func (i id) String() string {
 	var out [len(idPrefix) + idChars]byte
 	copy(out[:], idPrefix)
+	hi, lo := i.hi, i.lo
 	for at := len(out) - 1; at >= len(idPrefix); at-- {
-		out[at] = alphabet[i.lo&31]
-		i.lo = i.lo>>5 | i.hi<<59
-		i.hi >>= 5
+		out[at] = alphabet[lo&31]
+		lo = lo>>5 | hi<<59
+		hi >>= 5
 	}
 	return string(out[:])
 }

@@ -16,6 +16,7 @@ const (
 // written yet is lost with it, the lines of two milliseconds at most.
 type BatchWriter struct {
 	out  io.Writer
+	stop chan struct{} // closed by Close
 	done chan struct{} // closed when the goroutine has ended
 
 	mu     sync.Mutex
@@ -28,7 +29,7 @@ type BatchWriter struct {
 
 // NewBatchWriter starts writing to out, in order; Close ends it.
 func NewBatchWriter(out io.Writer) *BatchWriter {
-	w := &BatchWriter{out: out, done: make(chan struct{})}
+	w := &BatchWriter{out: out, stop: make(chan struct{}), done: make(chan struct{})}
 	w.more.L, w.room.L = &w.mu, &w.mu
 	go w.run()
 	return w
@@ -55,7 +56,10 @@ func (w *BatchWriter) Write(p []byte) (int, error) {
 // Close writes what waits. Lines that come later are written at once.
 func (w *BatchWriter) Close() {
 	w.mu.Lock()
-	w.closed = true
+	if !w.closed {
+		w.closed = true
+		close(w.stop)
+	}
 	w.more.Signal()
 	w.room.Broadcast()
 	w.mu.Unlock()
@@ -65,6 +69,8 @@ func (w *BatchWriter) Close() {
 func (w *BatchWriter) run() {
 	defer close(w.done)
 	var spare []byte
+	pause := time.NewTimer(batchPause)
+	defer pause.Stop()
 	for {
 		w.mu.Lock()
 		for len(w.buf) == 0 && !w.closed {
@@ -83,6 +89,10 @@ func (w *BatchWriter) run() {
 		if ended {
 			return
 		}
-		time.Sleep(batchPause)
+		pause.Reset(batchPause)
+		select {
+		case <-pause.C:
+		case <-w.stop:
+		}
 	}
 }
