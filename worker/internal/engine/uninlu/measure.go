@@ -21,7 +21,7 @@ func (e *Engine) Measure(ctx context.Context, requests []engine.Request, batch, 
 	for lane := range lanes {
 		all.Go(func() {
 			next := lane * batch
-			for errs[lane] == nil && time.Since(begin) < d {
+			for first := true; errs[lane] == nil && (first || time.Since(begin) < d); first = false {
 				errs[lane] = e.measureOne(ctx, requests, next, batch)
 				next += batch
 				done.Add(int64(batch))
