@@ -20,6 +20,9 @@ func (j *Job) AppendHead(b []byte) []byte {
 	b = appendSet(b, `,"version":`, j.Version)
 	b = appendText(append(b, `,"priority":`...), string(j.Class))
 	b = appendMoment(append(b, `,"created_at":`...), j.CreatedAt)
+	if !j.NotBefore.IsZero() {
+		b = appendMoment(append(b, `,"not_before":`...), j.NotBefore)
+	}
 	b = strconv.AppendInt(append(b, `,"max_attempts":`...), int64(j.MaxAttempts), 10)
 	b = appendSeconds(b, `,"ttl":`, j.TTL)
 	b = appendSeconds(b, `,"timeout":`, j.Timeout)
@@ -37,6 +40,11 @@ func (j *Job) AppendHead(b []byte) []byte {
 		}
 		b = append(b, '}')
 	}
+	if j.Before > 0 {
+		b = strconv.AppendInt(append(b, `,"before":`...), int64(j.Before), 10)
+	}
+	b = appendSet(b, `,"mark":`, j.Mark)
+	b = appendSet(b, `,"fingerprint":`, j.Fingerprint)
 	return append(b, '}')
 }
 
@@ -249,8 +257,16 @@ func (r *headReader) job(j *Job) {
 			j.Class = Class(r.text())
 		case "created_at":
 			j.CreatedAt = r.moment()
+		case "not_before":
+			j.NotBefore = r.moment()
 		case "max_attempts":
 			j.MaxAttempts = r.int()
+		case "before":
+			j.Before = r.int()
+		case "mark":
+			j.Mark = r.text()
+		case "fingerprint":
+			j.Fingerprint = r.text()
 		case "ttl":
 			j.TTL = r.float()
 		case "timeout":

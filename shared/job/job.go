@@ -57,6 +57,7 @@ type Job struct {
 	Version     string            `json:"version,omitempty"` // the version asked for; empty means latest
 	Class       Class             `json:"priority"`
 	CreatedAt   time.Time         `json:"created_at"`
+	NotBefore   time.Time         `json:"not_before,omitzero"` // it is scheduled until then
 	MaxAttempts int               `json:"max_attempts"`
 	TTL         float64           `json:"ttl,omitempty"`     // seconds it may stay queued; 0 means no bound
 	Timeout     float64           `json:"timeout,omitempty"` // seconds an attempt may run; 0 means the model's own bound
@@ -65,6 +66,9 @@ type Job struct {
 	Task        string            `json:"task,omitempty"`    // what the input asks of the model, for scopes and audit
 	Subject     string            `json:"subject,omitempty"` // who asked, for audit
 	Metadata    map[string]string `json:"metadata,omitempty"`
+	Before      int               `json:"before,omitempty"`      // attempts made before it was retried by hand; 0 if it never was
+	Mark        string            `json:"mark,omitempty"`        // of the gateway that accepted it, where its id does not end in that
+	Fingerprint string            `json:"fingerprint,omitempty"` // of the request that chose its id
 	Input       []byte            `json:"-"`
 }
 

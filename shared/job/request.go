@@ -18,9 +18,17 @@ type Request struct {
 	TTL         float64 // seconds
 	Timeout     float64 // seconds
 	Metadata    map[string]string
+	NotBefore   time.Time
 	Stream      bool
 	Detach      bool          // a caller that hangs up leaves the job running
 	Wait        time.Duration // how long the caller waits for the end in this response; 0 answers at once
+
+	// ID is the id that the client chose; empty makes one. Key is its idempotency key; empty for none. Either makes the
+	// request repeatable: Fingerprint tells whether a second one asks for the same.
+	ID          string
+	Key         string
+	Route       string // within which Key means one thing
+	Fingerprint string
 
 	// Scopes the token needs, each of them, besides the one that opens the model: "jobs" on the job routes.
 	Scopes []string

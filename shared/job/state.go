@@ -4,11 +4,12 @@ import "time"
 
 // State is a job and where it stands: what its events add up to.
 //
-//	             ┌────────── retrying, released ──────────┐
-//	             ▼                                        │
-//	scheduled → queued ──────────── started ──────────▶ running
-//	             │                                        │
-//	             └── canceled, expired        succeeded, failed, canceled
+//	                  ┌────────── retrying, released ──────────┐
+//	                  ▼                                        │
+//	scheduled ─ due ▶ queued ──────────── started ──────────▶ running
+//	  │               │  ▲                                     │
+//	  │               │  └─────── requeued ─── failed ◀────────┤
+//	  └── canceled ───┴── canceled, expired        succeeded, canceled
 //
 // A quick job's end follows its queued state at once: its start is told by the end itself.
 type State struct {
@@ -26,14 +27,26 @@ type State struct {
 }
 
 // Accepted is the state of a job that has no events yet.
-func Accepted(j *Job) State { return State{Job: j, Status: Queued} }
+func Accepted(j *Job) State {
+	if !j.NotBefore.IsZero() {
+		return State{Job: j, Status: Scheduled}
+	}
+	return State{Job: j, Status: Queued}
+}
 
-// Apply moves the state by one event. An event after the end changes nothing.
+// Apply moves the state by one event. After the end, only a failed job's retry by hand changes anything.
 func (s *State) Apply(e *Event) {
-	if s.Status.Ended() {
+	if s.Status.Ended() && (s.Status != Failed || e.Kind != Requeued) {
 		return
 	}
 	switch e.Kind {
+	case Due:
+		s.Status = Queued
+	case Requeued:
+		*s = State{Job: s.Job, Status: Queued, Attempt: e.Attempt}
+		if e.Job != nil {
+			s.Job = e.Job
+		}
 	case Started:
 		s.Status, s.Attempt, s.Version, s.StartedAt = Running, e.Attempt, e.Version, e.At
 	case Output:

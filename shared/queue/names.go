@@ -15,8 +15,10 @@ const (
 	jobsStream     = "JOBS"
 	eventsStream   = "EVENTS"
 	deadStream     = "DEAD"
+	laterStream    = "LATER"
 	advisoryStream = "ADVISORIES"
 	workersBucket  = "WORKERS"
+	claimsBucket   = "IDEMPOTENCY"
 )
 
 // LaneKind is the lane token of a job's subject.
@@ -51,8 +53,20 @@ func jobSubject(j *job.Job, kind LaneKind) string {
 func anyJobSubject(tenant, id string) string { return "jobs.*.*.*." + tenant + "." + id }
 func eventSubject(tenant, id string) string  { return "events." + tenant + "." + id }
 func deadSubject(j *job.Job) string          { return "dead." + token(j.Model) + "." + j.Tenant + "." + j.ID }
+func laterSubject(what, tenant, id string) string {
+	return laterRoot + "." + what + "." + tenant + "." + id
+}
+func dueSubject(what, tenant, id string) string {
+	return dueRoot + "." + what + "." + tenant + "." + id
+}
 func cancelSubject(tenant, id string) string { return "cancel." + tenant + "." + id }
 func lastToken(subject string) string        { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
+// The two roots of LATER: what waits for its time, and what is due.
+const (
+	laterRoot = "later"
+	dueRoot   = "due"
+)
 
 // A stored event is published again below live, where the mark that ends its job's id is a token of its own: a gateway
 // hears the jobs it made by one subscription, and others one job by another.

@@ -36,6 +36,8 @@ type Queue struct {
 	jobs      jetstream.Stream
 	events    jetstream.Stream
 	dead      jetstream.Stream
+	laters    jetstream.Stream
+	claims    jetstream.KeyValue // a gateway's
 	workers   jetstream.KeyValue
 	advisory  jetstream.Stream
 	opts      Options

@@ -81,6 +81,10 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 			Name: deadStream, Subjects: []string{"dead.>"}, MaxAge: deadRetention, AllowDirect: true,
 			MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
 		}},
+		{&q.laters, jetstream.StreamConfig{
+			Name: laterStream, Subjects: []string{laterRoot + ".>", dueRoot + ".>"}, Retention: jetstream.WorkQueuePolicy,
+			AllowDirect: true, AllowMsgSchedules: true, AllowRollup: true,
+		}},
 		{&q.advisory, jetstream.StreamConfig{
 			Name: advisoryStream, Subjects: []string{"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + jobsStream + ".>"},
 			MaxAge: advisoryRetention, Retention: jetstream.WorkQueuePolicy,
@@ -93,6 +97,12 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 	}
 	if err := q.keeper.renew(ctx, q); err != nil { // a full stream takes none; it isn't empty then
 		q.log.WarnContext(ctx, "queue: no keeper message", "error", err)
+	}
+	q.claims, err = q.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: claimsBucket, TTL: claimsFor, Replicas: q.opts.Replicas, Storage: jetstream.FileStorage,
+	})
+	if err != nil {
+		return fmt.Errorf("queue: bucket %s: %w", claimsBucket, err)
 	}
 	q.workers, err = q.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: workersBucket, TTL: workerMemory, Replicas: q.opts.Replicas, Storage: jetstream.FileStorage,
