@@ -21,6 +21,8 @@ type DeadLetter struct {
 	Attempts  int        `json:"attempts"`
 	LastError *job.Error `json:"last_error,omitempty"`
 	CreatedAt time.Time  `json:"created_at"`
+
+	Seq uint64 `json:"-"` // its place in the list, set when read
 }
 
 // NewDeadLetter is the letter of a job whose end says that its attempts are exhausted.
@@ -57,12 +59,70 @@ func (q *Queue) Dead(ctx context.Context, j *job.Job) (*DeadLetter, error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	l := new(DeadLetter)
+	return decodeLetter(m)
+}
+
+func decodeLetter(m *jetstream.RawStreamMsg) (*DeadLetter, error) {
+	l := &DeadLetter{Seq: m.Sequence}
 	body, err := decodeFrame(m.Data, l)
-	if err == nil && l.Job != nil {
-		l.Job.Input = body
+	if err != nil {
+		return nil, err
 	}
-	return l, err
+	if l.Job == nil {
+		return nil, errNoFrame
+	}
+	l.Job.Input = body
+	return l, nil
+}
+
+// DeadLetters lists up to limit letters after one, oldest first, of a model and a tenant or of all where these are empty.
+func (q *Queue) DeadLetters(ctx context.Context, model, tenant string, after uint64, limit int) ([]*DeadLetter, error) {
+	filter := "dead." + tokenOrAny(model) + "." + tokenOrAny(tenant) + ".*"
+	var list []*DeadLetter
+	for len(list) < limit {
+		l, err := q.letter(ctx, after+1, filter)
+		if errors.Is(err, ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+		after = l.Seq
+	}
+	return list, nil
+}
+
+// DeadAt returns the letter at a place in the list; ErrNotFound when it has left it.
+func (q *Queue) DeadAt(ctx context.Context, seq uint64) (*DeadLetter, error) {
+	m, err := q.dead.GetMsg(ctx, seq)
+	if err != nil {
+		return nil, readError(err)
+	}
+	return decodeLetter(m)
+}
+
+func (q *Queue) letter(ctx context.Context, from uint64, filter string) (*DeadLetter, error) {
+	m, err := q.dead.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
+	if err != nil {
+		return nil, readError(err)
+	}
+	return decodeLetter(m)
+}
+
+// Discard takes a job's letter off the list; one that is not there is no error.
+func (q *Queue) Discard(ctx context.Context, j *job.Job) error {
+	if err := q.dead.Purge(ctx, jetstream.WithPurgeSubject(deadSubject(j))); err != nil {
+		return fmt.Errorf("queue: discard: %w", err)
+	}
+	return nil
+}
+
+func tokenOrAny(s string) string {
+	if s == "" {
+		return "*"
+	}
+	return token(s)
 }
 
 // Undelivered hears of jobs that were handed out so often that the broker gives up on them: no worker ever settled

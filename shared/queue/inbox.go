@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -13,38 +14,87 @@ import (
 const flushTimeout = 5 * time.Second
 
 // Inbox is where one gateway hears the events of the jobs it made, right after they are stored.
-type Inbox struct{ sub *nats.Subscription }
+type Inbox struct {
+	q      *Queue
+	sub    *nats.Subscription
+	handle func(tenant, id string, e *job.Event)
+
+	mu    sync.Mutex
+	extra map[string]*nats.Subscription // guarded by mu, by subject: jobs whose ids do not end in the mark
+}
 
 // OpenInbox hears the events of every job whose id ends in mark, until Close. handle runs on one goroutine and must not
 // block; the event's Seq is set.
 func (q *Queue) OpenInbox(mark string, handle func(tenant, id string, e *job.Event)) (*Inbox, error) {
-	sub, err := q.nc.Subscribe(ofMark(mark), func(m *nats.Msg) {
-		tokens := strings.Split(m.Subject, ".")
-		if len(tokens) != 4 {
-			return
-		}
-		seq, err := storedAt(m)
-		if err != nil {
-			return
-		}
-		e, err := decodeEvent(m.Data, seq)
-		if err != nil {
-			q.log.Error("what was stored is no event", "sequence", seq, "error", err)
-			return
-		}
-		handle(tokens[1], tokens[2]+tokens[3], e)
-	})
+	in := &Inbox{q: q, handle: handle, extra: map[string]*nats.Subscription{}}
+	sub, err := q.nc.Subscribe(ofMark(mark), in.hear)
 	if err != nil {
 		return nil, fmt.Errorf("queue: inbox: %w", err)
 	}
 	if err := sub.SetPendingLimits(-1, -1); err != nil { // its handler only sorts; the hub bounds each reader
 		return nil, fmt.Errorf("queue: inbox: %w", err)
 	}
-	return &Inbox{sub}, q.heeded(sub)
+	in.sub = sub
+	return in, q.heeded(sub)
+}
+
+func (in *Inbox) hear(m *nats.Msg) {
+	tokens := strings.Split(m.Subject, ".")
+	if len(tokens) < 3 {
+		return
+	}
+	seq, err := storedAt(m)
+	if err != nil {
+		return
+	}
+	e, err := decodeEvent(m.Data, seq)
+	if err != nil {
+		in.q.log.Error("what was stored is no event", "sequence", seq, "error", err)
+		return
+	}
+	in.handle(tokens[1], strings.Join(tokens[2:], ""), e)
+}
+
+// Add hears one more job's events, until its end. What is published after it returns is heard.
+func (in *Inbox) Add(tenant, id string) error {
+	subject := liveSubject(tenant, id)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.extra[subject] != nil {
+		return nil
+	}
+	sub, err := in.q.nc.Subscribe(subject, func(m *nats.Msg) {
+		in.hear(m)
+		if e, err := decodeEvent(m.Data, 0); err == nil && e.Kind == job.End {
+			in.drop(subject)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("queue: inbox: %w", err)
+	}
+	in.extra[subject] = sub
+	return nil
+}
+
+func (in *Inbox) drop(subject string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if sub := in.extra[subject]; sub != nil {
+		_ = sub.Unsubscribe() // the connection may be gone, and the subscription with it
+		delete(in.extra, subject)
+	}
 }
 
 // Close stops hearing.
-func (in *Inbox) Close() { _ = in.sub.Unsubscribe() }
+func (in *Inbox) Close() {
+	_ = in.sub.Unsubscribe()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for subject, sub := range in.extra {
+		_ = sub.Unsubscribe()
+		delete(in.extra, subject)
+	}
+}
 
 // Cancel tells whichever worker runs the job to stop; its log must hold the end already.
 func (q *Queue) Cancel(tenant, id string) error {
