@@ -45,6 +45,7 @@ func (j *Job) AppendHead(b []byte) []byte {
 	}
 	b = appendSet(b, `,"mark":`, j.Mark)
 	b = appendSet(b, `,"fingerprint":`, j.Fingerprint)
+	b = appendSet(b, `,"hooks":`, j.Hooks)
 	return append(b, '}')
 }
 
@@ -267,6 +268,8 @@ func (r *headReader) job(j *Job) {
 			j.Mark = r.text()
 		case "fingerprint":
 			j.Fingerprint = r.text()
+		case "hooks":
+			j.Hooks = r.text()
 		case "ttl":
 			j.TTL = r.float()
 		case "timeout":

@@ -69,6 +69,7 @@ type Job struct {
 	Before      int               `json:"before,omitempty"`      // attempts made before it was retried by hand; 0 if it never was
 	Mark        string            `json:"mark,omitempty"`        // of the gateway that accepted it, where its id does not end in that
 	Fingerprint string            `json:"fingerprint,omitempty"` // of the request that chose its id
+	Hooks       string            `json:"hooks,omitempty"`       // events that its webhook waits for, "started,done"; empty without one
 	Input       []byte            `json:"-"`
 }
 

@@ -19,6 +19,7 @@ type Request struct {
 	Timeout     float64 // seconds
 	Metadata    map[string]string
 	NotBefore   time.Time
+	Webhook     *Webhook
 	Stream      bool
 	Detach      bool          // a caller that hangs up leaves the job running
 	Wait        time.Duration // how long the caller waits for the end in this response; 0 answers at once

@@ -8,6 +8,7 @@
 //
 // So a job is in JOBS, or its end is in EVENTS, and a quick one costs two durable writes. Every event is written with
 // the sequence of the event before it as a condition (fencing), so that an attempt that lost its lease writes nothing
-// and a job ends once. The broker publishes each stored event again, for the gateway that made the job. Beside the streams, ADVISORIES keeps the server's word about jobs that were delivered too
-// often, and the KV bucket WORKERS holds the workers' heartbeats.
+// and a job ends once. The broker publishes each stored event again, for the gateway that made the job. Beside the
+// streams, ADVISORIES keeps the server's word about jobs that were delivered too often, the KV bucket WORKERS holds the
+// workers' heartbeats, and HOOKS and WEBHOOKS hold the webhooks of the jobs that have one, and the work they are.
 package queue

@@ -86,10 +86,15 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile stri
 	return e, nil
 }
 
-// workerPermissions keep a worker from hearing what others' attempts ended in, and from saying what no attempt stored.
+// workerPermissions keep a worker from hearing what others' attempts ended in, from saying what no attempt stored, and
+// from the records of webhooks, which hold secrets.
 func workerPermissions() *server.Permissions {
-	live := &server.SubjectPermission{Deny: []string{liveRoot + ".>"}}
-	return &server.Permissions{Subscribe: live, Publish: live}
+	deny := []string{liveRoot + ".>", hookRoot + ".>"}
+	for _, api := range []string{"$JS.API.*.*.", "$JS.API.*.*.*."} {
+		deny = append(deny, api+hooksStream, api+hooksStream+".>")
+	}
+	all := &server.SubjectPermission{Deny: deny}
+	return &server.Permissions{Subscribe: all, Publish: all}
 }
 
 // Credentials are a gateway's: for another one on this machine.

@@ -31,6 +31,9 @@ func (q *Queue) Append(ctx context.Context, tenant, id string, e *job.Event, las
 	if tries > 0 && errors.Is(err, ErrFenced) {
 		err = q.ownWrite(ctx, tenant, id, e)
 	}
+	if err == nil {
+		q.rouse(e)
+	}
 	return err
 }
 

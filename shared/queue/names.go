@@ -17,6 +17,8 @@ const (
 	deadStream     = "DEAD"
 	laterStream    = "LATER"
 	advisoryStream = "ADVISORIES"
+	hooksStream    = "HOOKS"
+	webhooksStream = "WEBHOOKS"
 	workersBucket  = "WORKERS"
 	claimsBucket   = "IDEMPOTENCY"
 )

@@ -40,6 +40,8 @@ type Queue struct {
 	claims    jetstream.KeyValue // a gateway's
 	workers   jetstream.KeyValue
 	advisory  jetstream.Stream
+	hooks     jetstream.Stream // a gateway's, as webhooks is
+	webhooks  jetstream.Stream
 	opts      Options
 	log       *slog.Logger
 	keeper    keeper

@@ -95,6 +95,9 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 			return fmt.Errorf("queue: stream %s: %w", s.cfg.Name, err)
 		}
 	}
+	if err := q.makeHooks(ctx); err != nil {
+		return err
+	}
 	if err := q.keeper.renew(ctx, q); err != nil { // a full stream takes none; it isn't empty then
 		q.log.WarnContext(ctx, "queue: no keeper message", "error", err)
 	}

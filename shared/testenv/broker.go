@@ -52,6 +52,14 @@ func (b *Broker) GatewayURL() string {
 	return "nats://" + c.User + ":" + c.Password + "@" + b.addr
 }
 
+// WorkerURL is what a worker's connection would be given.
+func (b *Broker) WorkerURL() string {
+	b.t.Helper()
+	c, err := queue.ReadCredentials(b.credentials())
+	require.NoError(b.t, err)
+	return "nats://" + c.User + ":" + c.Password + "@" + b.addr
+}
+
 // URL is where the broker listens.
 func (b *Broker) URL() string { return b.srv.URL() }
 
