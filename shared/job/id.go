@@ -103,6 +103,9 @@ func IDTime(id string) (time.Time, bool) {
 	return time.UnixMilli(int64(hi >> 16)), true
 }
 
+// Reserved tells whether an id looks like one of our own making, which a client can't choose.
+func Reserved(id string) bool { return strings.HasPrefix(id, idPrefix) }
+
 // ValidID tells whether id can name a job: 1 to 64 letters, digits, - and _.
 func ValidID(id string) bool {
 	if id == "" || len(id) > 64 {

@@ -14,11 +14,20 @@ import (
 
 // Publish stores a job. When it returns nil the job is accepted and will end. While the broker is away it tries again
 // until ctx ends; a second try never stores a second copy. ErrFull and ErrUnavailable are its errors.
-func (q *Queue) Publish(ctx context.Context, j *job.Job) error {
+func (q *Queue) Publish(ctx context.Context, j *job.Job) error { return q.publish(ctx, j, nil) }
+
+// PublishOnce is Publish of a job that may be in the queue already, as somebody who died meanwhile, or acts at the same
+// time, has published it.
+func (q *Queue) PublishOnce(ctx context.Context, j *job.Job) error { return q.publish(ctx, j, onlyOne()) }
+
+// onlyOne is the condition that a subject holds no message.
+func onlyOne() nats.Header { return nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}} }
+
+func (q *Queue) publish(ctx context.Context, j *job.Job, condition nats.Header) error {
 	b, done := job.Scratch()
-	m := &nats.Msg{Subject: jobSubject(j, Express), Data: appendFrame(b, j, j.Input)}
+	m := &nats.Msg{Subject: jobSubject(j, Express), Header: condition, Data: appendFrame(b, j, j.Input)}
 	defer func() { done(m.Data) }()
-	_, err := q.store(ctx, m, func(m *nats.Msg) { m.Header = nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}} })
+	_, err := q.store(ctx, m, func(m *nats.Msg) { m.Header = onlyOne() })
 	if err == nil {
 		q.keeper.count(ctx, q, len(m.Data))
 	}

@@ -27,7 +27,7 @@ func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
 	e := &job.Event{
 		Kind: job.End, Status: job.Failed, Attempt: j.MaxAttempts, At: job.Stamp(time.Now()), Job: j,
 		Error: &job.Error{Code: fault.AttemptsExhausted, Message: "no worker could settle the job"},
-		Usage: &job.Usage{QueueMS: job.Milliseconds(time.Since(j.CreatedAt))},
+		Usage: &job.Usage{QueueMS: job.Milliseconds(time.Since(j.CreatedAt))}, Body: j.Input,
 	}
 	err = s.queue.Append(ctx, j.Tenant, j.ID, e, seqOf(last))
 	if errors.Is(err, queue.ErrFenced) {

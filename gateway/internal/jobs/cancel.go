@@ -48,12 +48,16 @@ func canceledEnd(st *job.State, now time.Time) *job.Event {
 	return e
 }
 
-// stop frees what the canceled job holds. The end stands, so a failure here costs only time: a worker that gets the
+// stop frees what the ended job holds. The end stands, so a failure here costs only time: a worker that gets the
 // message finds the end and drops it.
 func (s *Service) stop(ctx context.Context, tenantID, id string) {
 	err := s.queue.Cancel(tenantID, id)
-	if _, seq, findErr := s.queue.Find(ctx, tenantID, id); findErr == nil {
+	j, seq, findErr := s.queue.Find(ctx, tenantID, id)
+	if findErr == nil {
 		err = errors.Join(err, s.queue.Remove(ctx, seq))
+	}
+	if findErr != nil || j.TTL > 0 { // it may be scheduled, or is to expire
+		err = errors.Join(err, s.queue.Unschedule(ctx, tenantID, id))
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "canceled job is not cleared away", "job_id", id, "error", err)

@@ -61,10 +61,11 @@ func descending(a, b string) int { return strings.Compare(b, a) }
 func (s *Service) known(ctx context.Context, tenantID string) ([]string, error) {
 	queued, err1 := s.queue.Queued(ctx, tenantID)
 	logged, err2 := s.queue.Logged(ctx, tenantID)
-	if err := errors.Join(err1, err2); err != nil {
+	scheduled, err3 := s.queue.ScheduledIDs(ctx, tenantID)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	ids := append(queued, logged...)
+	ids := slices.Concat(queued, logged, scheduled)
 	slices.SortFunc(ids, descending)
 	return slices.Compact(ids), nil
 }

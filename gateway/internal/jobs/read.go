@@ -17,7 +17,8 @@ func (s *Service) Get(ctx context.Context, tenantID, id string) (job.State, erro
 }
 
 // look finds a job and the sequence of its newest event. It reads the log first: an end there is the truth. A job with
-// no end stands in JOBS; when it does not, it may have ended between the two looks, so the log has the last word.
+// no end stands in JOBS; when it does not, it may have ended between the two looks, so the log has the last word, unless
+// the job waits in LATER for its time.
 func (s *Service) look(ctx context.Context, tenantID, id string) (job.State, uint64, error) {
 	if !job.ValidID(id) {
 		return job.State{}, 0, notFound()
@@ -39,7 +40,14 @@ func (s *Service) look(ctx context.Context, tenantID, id string) (job.State, uin
 		}
 	}
 	if last == nil || last.Kind != job.End {
-		return job.State{}, 0, s.missing(id)
+		j, err := s.queue.Scheduled(ctx, tenantID, id)
+		if errors.Is(err, queue.ErrNotFound) {
+			return job.State{}, 0, s.missing(id)
+		}
+		if err != nil {
+			return job.State{}, 0, unavailable(err)
+		}
+		return stateOf(j, last), seqOf(last), nil
 	}
 	return stateOf(last.Job, last), last.Seq, nil
 }

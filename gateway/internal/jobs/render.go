@@ -14,15 +14,24 @@ type renderer struct {
 	id    int
 }
 
-// begin is the message that every job has, event or none: it is queued.
+// begin is the message that every job has, event or none: it is queued, or scheduled.
 func (r *renderer) begin(j *job.Job) []job.Message {
 	r.state = job.Accepted(j)
-	return []job.Message{r.status(job.Queued, 0, nil)}
+	return []job.Message{r.status(r.state.Status, 0, nil)}
+}
+
+// superseded is a failure after which the job was retried by hand: as many messages as the end had when it was the last,
+// with the job's new place in that of done.
+func (r *renderer) superseded(e *job.Event) []job.Message {
+	r.state.Apply(e)
+	return []job.Message{r.message("error", encode(e.Error)), r.status(job.Queued, e.Attempt, e.Error)}
 }
 
 func (r *renderer) next(e *job.Event) []job.Message {
 	r.state.Apply(e)
 	switch e.Kind {
+	case job.Due:
+		return []job.Message{r.status(job.Queued, 0, nil)}
 	case job.Started:
 		started := r.status(job.Running, e.Attempt, nil)
 		if e.Attempt == 1 {
@@ -40,6 +49,7 @@ func (r *renderer) next(e *job.Event) []job.Message {
 		return []job.Message{r.status(job.Queued, e.Attempt-1, nil)}
 	case job.End:
 		return r.end(e)
+	case job.Requeued: // told in the place of the failure's done
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (s *Service) Waiting() int { return s.hub.Len() }
 // heard runs on the inbox's goroutine for each stored event of a job submitted here.
 func (s *Service) heard(tenantID, id string, e *job.Event) {
 	s.hub.Deliver(tenantID, id, e)
-	if e.Kind == job.End {
+	if e.Kind == job.End && e.Job != nil && (e.Job.Mark == "" || e.Job.Mark == s.ids.Mark()) {
 		s.limits.Ended(context.Background(), tenantID, id, refunded(e))
 	}
 }

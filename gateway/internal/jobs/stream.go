@@ -20,6 +20,7 @@ type Stream struct {
 	last     uint64          // sequence of the newest event read
 	pending  []job.Message   // rendered, not yet returned
 	reader   *results.Reader // live events, when the job was submitted here for streaming; else nil
+	failed   *job.Event      // a failure that is not told yet: it is the end unless a retry follows
 	grown    *watcher        // hints that the log has grown, when reader is nil
 	stop     func()
 	ended    bool
@@ -98,6 +99,7 @@ func (st *Stream) wait(ctx context.Context) error {
 			return st.catchUp(ctx) // one was missed, or another attempt wrote between
 		}
 		st.apply(e)
+		st.settle()
 		return nil
 	case <-st.reader.Lagged():
 		st.reader = nil
@@ -120,6 +122,7 @@ func (st *Stream) catchUp(ctx context.Context) error {
 			return unavailable(err)
 		}
 		if len(events) == 0 {
+			st.settle()
 			return nil
 		}
 		for _, e := range events {
@@ -134,6 +137,22 @@ func (st *Stream) apply(e *job.Event) {
 		return
 	}
 	st.last = e.Seq
+	if st.failed != nil {
+		st.pending = append(st.pending, st.render.superseded(st.failed)...)
+		st.failed = nil
+	}
+	if e.Kind == job.End && e.Status == job.Failed {
+		st.failed = e
+		return
+	}
 	st.pending = append(st.pending, st.render.next(e)...)
 	st.ended = e.Kind == job.End
+}
+
+// settle tells of a failure that nothing follows.
+func (st *Stream) settle() {
+	if st.failed != nil {
+		st.pending = append(st.pending, st.render.next(st.failed)...)
+		st.failed, st.ended = nil, true
+	}
 }

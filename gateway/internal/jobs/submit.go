@@ -20,24 +20,39 @@ const (
 	maxMetadata     = 16
 	maxMetadataSize = 4 << 10
 	maxAttempts     = 20
+	maxDelay        = 30 * 24 * time.Hour
 )
 
 // Submit takes a job in: model, input, scopes, limits, queue, in that order, so that a refusal stores and counts
 // nothing. With r.Wait it then waits for the end; a state that has not ended says that the wait ran out first.
 func (s *Service) Submit(ctx context.Context, p *tenant.Principal, r job.Request) (job.Submission, error) {
+	if r.ID != "" || r.Key != "" {
+		return s.once(ctx, p, r)
+	}
+	sub, _, err := s.submit(ctx, p, r, "")
+	return sub, err
+}
+
+// submit is Submit of a job with an id, or with one of this gateway's where that is empty. Beside an error, stored
+// tells that the job may be there all the same.
+func (s *Service) submit(ctx context.Context, p *tenant.Principal, r job.Request, id string) (sub job.Submission, stored bool, err error) {
 	now := time.Now()
 	task, err := s.inspect(p, &r, now)
 	if err != nil {
-		return job.Submission{}, err
+		return job.Submission{}, false, err
 	}
-	j := s.newJob(p, &r, task, now)
+	once := id != ""
+	if !once {
+		id = s.ids.Next(now)
+	}
+	j := s.newJob(p, &r, task, id, now)
 	limits, err := s.limits.Admit(ctx, p, j.ID, s.heldUntil(j))
-	sub := job.Submission{State: job.Accepted(j), Limits: limits}
+	sub = job.Submission{State: job.Accepted(j), Limits: limits}
 	if err != nil {
 		if fault.CodeOf(err) == fault.TooManyInFlight {
 			s.sweep(ctx, j.Tenant, now)
 		}
-		return sub, err
+		return sub, false, err
 	}
 	var reader *results.Reader
 	switch {
@@ -47,9 +62,9 @@ func (s *Service) Submit(ctx context.Context, p *tenant.Principal, r job.Request
 		reader = s.hub.Expect(j.Tenant, j.ID, 4)
 		defer reader.Close()
 	}
-	if err := s.publish(ctx, j); err != nil {
+	if err := s.accept(ctx, j, once); err != nil {
 		s.limits.Ended(ctx, j.Tenant, j.ID, true)
-		return sub, err
+		return sub, fault.CodeOf(err) == fault.Overloaded, err
 	}
 	if reader != nil {
 		err = s.await(ctx, &sub.State, reader, r.Wait)
@@ -57,7 +72,7 @@ func (s *Service) Submit(ctx context.Context, p *tenant.Principal, r job.Request
 			s.abandon(ctx, j)
 		}
 	}
-	return sub, err
+	return sub, true, err
 }
 
 // inspect refuses what can be refused before anything is counted or stored.
@@ -66,7 +81,7 @@ func (s *Service) inspect(p *tenant.Principal, r *job.Request, now time.Time) (t
 	if err != nil {
 		return "", err
 	}
-	if err := s.checkOptions(r); err != nil {
+	if err := s.checkOptions(r, now); err != nil {
 		return "", err
 	}
 	if check := s.checks[engine]; check != nil {
@@ -97,11 +112,17 @@ func authorize(p *tenant.Principal, r *job.Request, task string) error {
 	return fault.New(fault.ScopeMissing, "this needs one of the scopes %s", strings.Join(named, ", "))
 }
 
-func (s *Service) checkOptions(r *job.Request) error {
+func (s *Service) checkOptions(r *job.Request, now time.Time) error {
 	longest := s.cfg.MaxTimeout.Seconds()
 	switch {
 	case r.Class != "" && !r.Class.Valid():
 		return fault.Invalid("priority", "is interactive, standard or batch")
+	case r.ID != "" && (!job.ValidID(r.ID) || job.Reserved(r.ID)):
+		return fault.Invalid("id", "is 1 to 64 letters, digits, - and _, and does not begin with job_")
+	case r.NotBefore.Sub(now) > maxDelay:
+		return fault.Invalid("not_before", "is at most %d days ahead", int(maxDelay/(24*time.Hour)))
+	case r.TTL > 0 && r.NotBefore.After(now.Add(job.Seconds(r.TTL))):
+		return fault.Invalid("ttl", "ends before not_before: the job could never run")
 	case r.TTL < 0 || r.TTL > longest:
 		return fault.Invalid("ttl", "is a number of seconds above 0 and at most %g", longest)
 	case r.Timeout < 0 || r.Timeout > longest:
@@ -121,9 +142,9 @@ func (s *Service) checkOptions(r *job.Request) error {
 	return nil
 }
 
-func (s *Service) newJob(p *tenant.Principal, r *job.Request, task string, now time.Time) *job.Job {
+func (s *Service) newJob(p *tenant.Principal, r *job.Request, task, id string, now time.Time) *job.Job {
 	j := &job.Job{
-		ID: s.ids.Next(now), Tenant: p.Tenant.ID, Model: r.Model, Version: r.Version, Class: r.Class,
+		ID: id, Tenant: p.Tenant.ID, Model: r.Model, Version: r.Version, Class: r.Class,
 		CreatedAt: job.Stamp(now), MaxAttempts: r.MaxAttempts, TTL: r.TTL, Timeout: r.Timeout,
 		Stream: r.Stream, Sync: r.Wait > 0, Task: task, Subject: p.Subject, Metadata: r.Metadata, Input: r.Input,
 	}
@@ -133,6 +154,15 @@ func (s *Service) newJob(p *tenant.Principal, r *job.Request, task string, now t
 	if j.MaxAttempts == 0 {
 		j.MaxAttempts = s.cfg.MaxAttempts
 	}
+	if r.NotBefore.After(now) {
+		j.NotBefore = job.Stamp(r.NotBefore)
+	}
+	if mark := s.ids.Mark(); job.Mark(id) != mark {
+		j.Mark = mark
+	}
+	if r.ID != "" {
+		j.Fingerprint = r.Fingerprint
+	}
 	return j
 }
 
@@ -141,14 +171,42 @@ func (s *Service) heldUntil(j *job.Job) time.Time {
 	if j.TTL > 0 && j.Timeout > 0 {
 		return j.CreatedAt.Add(job.Seconds(j.TTL + j.Timeout*float64(j.MaxAttempts)))
 	}
-	return j.CreatedAt.Add(s.cfg.MaxTimeout)
+	from := j.CreatedAt
+	if j.NotBefore.After(from) {
+		from = j.NotBefore
+	}
+	return from.Add(s.cfg.MaxTimeout)
 }
 
-func (s *Service) publish(ctx context.Context, j *job.Job) error {
+// accept makes the job durable: in JOBS, or until its time in LATER. What ends it on time is stored before. once is for
+// a job that may be there already.
+func (s *Service) accept(ctx context.Context, j *job.Job, once bool) error {
+	if err := s.listen(j); err != nil {
+		return unavailable(err)
+	}
+	if at := j.ExpiresAt(); !at.IsZero() {
+		if err := s.queue.ExpireAt(ctx, j.Tenant, j.ID, at); err != nil {
+			return unavailable(err)
+		}
+	}
+	if !j.NotBefore.IsZero() {
+		if err := s.queue.Schedule(ctx, j, j.NotBefore); err != nil {
+			return unavailable(err)
+		}
+		return nil
+	}
+	return s.publish(ctx, j, once)
+}
+
+func (s *Service) publish(ctx context.Context, j *job.Job, once bool) error {
 	// A caller that hangs up now must not leave it open whether the job was stored.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	err := s.queue.Publish(ctx, j)
+	publish := s.queue.Publish
+	if once {
+		publish = s.queue.PublishOnce
+	}
+	err := publish(ctx, j)
 	switch {
 	case err == nil:
 		return nil

@@ -45,16 +45,17 @@ func (h *held) overdue(now time.Time) bool {
 // errEnded says that the log holds the job's end already: nothing is left to do but to ack.
 var errEnded = errors.New("consume: the job has ended")
 
-// begin decides which attempt this is. A fresh delivery is the first. Any other asks the log: a quick attempt that
-// died left no trace there, so a job without one is on its second.
+// begin decides which attempt this is. A fresh delivery of a job that was never anything but queued is the first. Any
+// other asks the log: a quick attempt that died left no trace there, so a job without one is on its second.
 func (h *held) begin(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	j := h.d.Job
 	h.attempt = 1
-	if h.d.Fresh {
+	if h.d.Fresh && j.NotBefore.IsZero() && j.Before == 0 {
 		return nil
 	}
-	last, err := h.queue.Last(ctx, h.d.Job.Tenant, h.d.Job.ID)
+	last, err := h.queue.Last(ctx, j.Tenant, j.ID)
 	if errors.Is(err, queue.ErrNotFound) {
 		if h.d.Count > 1 {
 			h.attempt = 2
@@ -72,6 +73,11 @@ func (h *held) begin(ctx context.Context) error {
 		h.attempt = max(1, last.Attempt)
 	case job.Started, job.Output, job.Retrying:
 		h.attempt = last.Attempt + 1
+	case job.Due, job.Requeued: // a quick attempt may have died here, too
+		h.attempt = last.Attempt + 1
+		if h.d.Count > 1 {
+			h.attempt++
+		}
 	}
 	return nil
 }
@@ -83,13 +89,13 @@ func (h *held) number() int {
 	return h.attempt
 }
 
-// start marks the attempt as running. It is told in the log at once when the caller reads along or an earlier attempt
-// is there to be told from; a quick first one is told by its end alone.
+// start marks the attempt as running. It is told in the log at once when the caller reads along, an earlier attempt is
+// there to be told from, or the job expires while it is queued; a quick first one is told by its end alone.
 func (h *held) start(ctx context.Context, version string, now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.version, h.startedAt = version, job.Stamp(now)
-	if h.attempt == 1 && !h.d.Job.Stream {
+	if h.attempt == 1 && !h.d.Job.Stream && h.d.Job.TTL == 0 {
 		return nil
 	}
 	return h.tellStarted(ctx)

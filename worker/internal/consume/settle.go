@@ -74,7 +74,7 @@ func (c *Consumer) carryOut(ctx context.Context, h *held, o outcome) error {
 		return h.d.Nak(o.delay)
 	case reject:
 		e := c.end(h, o, job.Failed)
-		e.Error = job.ErrorOf(o.err)
+		e.Error, e.Body = job.ErrorOf(o.err), h.d.Job.Input
 		return c.finish(ctx, h, e)
 	case exhausted:
 		return c.bury(ctx, h, o)
@@ -113,6 +113,7 @@ func (c *Consumer) finish(ctx context.Context, h *held, e *job.Event) error {
 func (c *Consumer) bury(ctx context.Context, h *held, o outcome) error {
 	e := c.end(h, o, job.Failed)
 	e.Error = &job.Error{Code: fault.AttemptsExhausted, Message: "the last attempt failed: " + fault.From(o.err).Detail}
+	e.Body = h.d.Job.Input
 	if err := h.append(ctx, e); err != nil {
 		return err
 	}
