@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,14 +88,22 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile stri
 }
 
 // workerPermissions keep a worker from hearing what others' attempts ended in, from saying what no attempt stored, and
-// from the records of webhooks, which hold secrets.
+// from the records of webhooks, which hold secrets; nor may it change the streams themselves. It may purge blobs: an
+// input whose job has ended, an output it could not finish.
 func workerPermissions() *server.Permissions {
-	deny := []string{liveRoot + ".>", hookRoot + ".>"}
+	hear := []string{liveRoot + ".>", hookRoot + ".>"}
 	for _, api := range []string{"$JS.API.*.*.", "$JS.API.*.*.*."} {
-		deny = append(deny, api+hooksStream, api+hooksStream+".>")
+		hear = append(hear, api+hooksStream, api+hooksStream+".>")
 	}
-	all := &server.SubjectPermission{Deny: deny}
-	return &server.Permissions{Subscribe: all, Publish: all}
+	const api = "$JS.API.STREAM."
+	say := append(slices.Clone(hear), api+"CREATE.>", api+"UPDATE.>", api+"DELETE.>", api+"RESTORE.>")
+	for _, stream := range []string{jobsStream, eventsStream, deadStream, laterStream, advisoryStream} {
+		say = append(say, api+"PURGE."+stream)
+	}
+	return &server.Permissions{
+		Subscribe: &server.SubjectPermission{Deny: hear},
+		Publish:   &server.SubjectPermission{Deny: say},
+	}
 }
 
 // Credentials are a gateway's: for another one on this machine.

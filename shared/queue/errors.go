@@ -11,12 +11,14 @@ import (
 var (
 	// ErrFenced says that another event came first: the writer's view of the job is old, and nothing was written.
 	ErrFenced = errors.New("queue: fenced by another event")
-	// ErrNotFound says that no such job is queued, or that it has no events.
+	// ErrNotFound says that no such job is queued, that it has no events, or that there is no such blob.
 	ErrNotFound = errors.New("queue: not found")
 	// ErrFull says that the stream's bound is reached; nothing was stored.
 	ErrFull = errors.New("queue: full")
 	// ErrUnavailable says that the broker did not answer in time; whether the write was stored is not known.
 	ErrUnavailable = errors.New("queue: broker unavailable")
+	// ErrTooLarge says that a blob has more bytes than its reader takes.
+	ErrTooLarge = errors.New("queue: the blob is too large")
 )
 
 // API error codes that have no name in the client.

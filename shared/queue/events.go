@@ -70,46 +70,50 @@ func (q *Queue) Read(ctx context.Context, tenant, id string, after uint64) ([]*j
 	if err != nil {
 		return nil, err
 	}
+	var events []*job.Event
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err = q.direct(ctx, eventsStream, req, func(m *nats.Msg, seq uint64) (bool, error) {
+		e, err := decodeEvent(m.Data, seq)
+		events = append(events, e)
+		return len(events) == readBatch, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return events, nil
+}
+
+// direct asks a stream for several messages and gives each to take, until the answer ends, or take says that it has
+// all. None is no error.
+func (q *Queue) direct(ctx context.Context, stream string, req []byte, take func(m *nats.Msg, seq uint64) (done bool, err error)) error {
 	inbox := q.nc.NewInbox()
 	sub, err := q.nc.SubscribeSync(inbox)
 	if err != nil {
-		return nil, readError(err)
+		return readError(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // the connection may be gone, and the subscription with it
-	if err := q.nc.PublishRequest("$JS.API.DIRECT.GET."+eventsStream, inbox, req); err != nil {
-		return nil, readError(err)
+	if err := q.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, req); err != nil {
+		return readError(err)
 	}
-	return collect(ctx, sub)
-}
-
-// collect reads the answers of a direct get until the message that ends them.
-func collect(ctx context.Context, sub *nats.Subscription) ([]*job.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	var events []*job.Event
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return nil, readError(err)
+			return readError(err)
 		}
 		switch status := m.Header.Get("Status"); status {
 		case "":
 		case "204", "404":
-			return events, nil
+			return nil
 		default:
-			return nil, fmt.Errorf("queue: read: status %s %s", status, m.Header.Get("Description"))
+			return fmt.Errorf("queue: read: status %s %s", status, m.Header.Get("Description"))
 		}
 		seq, err := storedAt(m)
 		if err != nil {
-			return nil, fmt.Errorf("queue: read: %w", err)
+			return fmt.Errorf("queue: read: %w", err)
 		}
-		e, err := decodeEvent(m.Data, seq)
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, e)
-		if len(events) == readBatch {
-			return events, nil
+		if done, err := take(m, seq); done || err != nil {
+			return err
 		}
 	}
 }

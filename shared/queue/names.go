@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,6 +22,8 @@ const (
 	webhooksStream = "WEBHOOKS"
 	workersBucket  = "WORKERS"
 	claimsBucket   = "IDEMPOTENCY"
+	blobsBucket    = "BLOBS"
+	inputsBucket   = "INPUTS"
 )
 
 // LaneKind is the lane token of a job's subject.
@@ -92,6 +95,14 @@ func liveSubject(tenant, id string) string {
 
 // ofMark is every live subject of the jobs with a mark.
 func ofMark(mark string) string { return liveRoot + ".*.*." + mark }
+
+// objectStream is the stream of an object store's bucket, chunkSubject that of an object's bytes, infoSubject that of
+// its description.
+func objectStream(bucket string) string     { return "OBJ_" + bucket }
+func chunkSubject(bucket, id string) string { return "$O." + bucket + ".C." + id }
+func infoSubject(bucket, name string) string {
+	return "$O." + bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
+}
 
 // name is token for consumers and keys, which take no %.
 func name(s string) string { return strings.ReplaceAll(token(s), "%", "=") }

@@ -27,6 +27,8 @@ type Options struct {
 	Retention time.Duration // how long an ended job stays readable; 24 h by default
 	MaxBytes  int64         // bound of JOBS; 0 means the broker's own
 	AckWait   time.Duration // a lease's length; 3 s by default
+	BlobTTL   time.Duration // how long a blob is kept; 24 h by default
+	BlobBytes int64         // bound of all blobs; 0 means the broker's own
 }
 
 // Queue is a connection to the broker with the streams in place. It is safe for concurrent use.
@@ -42,6 +44,8 @@ type Queue struct {
 	advisory  jetstream.Stream
 	hooks     jetstream.Stream // a gateway's, as webhooks is
 	webhooks  jetstream.Stream
+	blobs     Blobs
+	inputs    Blobs
 	opts      Options
 	log       *slog.Logger
 	keeper    keeper
@@ -75,6 +79,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.AckWait == 0 {
 		o.AckWait = 3 * time.Second
+	}
+	if o.BlobTTL == 0 {
+		o.BlobTTL = 24 * time.Hour
 	}
 	return o
 }

@@ -59,7 +59,7 @@ func (q *Queue) joinStreams(ctx context.Context) (err error) {
 	if q.workers, err = q.js.KeyValue(ctx, workersBucket); err != nil {
 		return fmt.Errorf("queue: bucket %s: %w", workersBucket, err)
 	}
-	return nil
+	return q.openBlobs(ctx)
 }
 
 func (q *Queue) makeStreams(ctx context.Context) (err error) {
@@ -113,7 +113,7 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("queue: bucket %s: %w", workersBucket, err)
 	}
-	return nil
+	return q.openBlobs(ctx)
 }
 
 // ensureConsumer makes the lane's consumer, or finds it. Its state is in memory, so that a restart of the broker
