@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -214,18 +215,18 @@ func (g *gateway) serve(ctx context.Context) error {
 
 	serving, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	done := make(chan struct{}, 3)
+	var running sync.WaitGroup
 	background := func(name string, f func() error) {
-		go func() {
-			defer func() { done <- struct{}{} }()
+		running.Go(func() {
 			if err := f(); err != nil {
 				cancel(fmt.Errorf("%s: %w", name, err))
 			}
-		}()
+		})
 	}
 	background("operations listener", g.ops.Serve)
 	background("API", func() error { return g.api.Serve(serving, listeners...) })
 	background("undelivered jobs", func() error { return g.jobs.Bury(serving) })
+	background("clock", func() error { return g.jobs.RunClock(serving) })
 	g.log.InfoContext(ctx, "gateway is ready", "https", g.run.HTTPS, "http", g.run.HTTP, "ops", g.run.Ops, "mode", g.cfg.Mode)
 
 	select {
@@ -237,9 +238,7 @@ func (g *gateway) serve(ctx context.Context) error {
 	g.bounded(g.ops.Shutdown)
 	cause := context.Cause(serving)
 	cancel(nil)
-	for range 3 {
-		<-done
-	}
+	running.Wait()
 	return cause
 }
 

@@ -67,6 +67,18 @@ type Page struct {
 	Next string
 }
 
+// DeadLetter is a job out of attempts as an operator sees it.
+type DeadLetter struct {
+	ID        string    `json:"id"`
+	JobID     string    `json:"job_id"`
+	Model     string    `json:"model"`
+	Tenant    string    `json:"tenant"`
+	Reason    string    `json:"reason"`
+	Attempts  int       `json:"attempts"`
+	LastError *Error    `json:"last_error"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
 // Message is one server-sent event of a job. The same ID carries the same bytes on every gateway.
 type Message struct {
 	ID   int    // 1, 2, 3… within the job

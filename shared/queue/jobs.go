@@ -18,7 +18,9 @@ func (q *Queue) Publish(ctx context.Context, j *job.Job) error { return q.publis
 
 // PublishOnce is Publish of a job that may be in the queue already, as somebody who died meanwhile, or acts at the same
 // time, has published it.
-func (q *Queue) PublishOnce(ctx context.Context, j *job.Job) error { return q.publish(ctx, j, onlyOne()) }
+func (q *Queue) PublishOnce(ctx context.Context, j *job.Job) error {
+	return q.publish(ctx, j, onlyOne())
+}
 
 // onlyOne is the condition that a subject holds no message.
 func onlyOne() nats.Header { return nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}} }

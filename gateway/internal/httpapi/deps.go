@@ -58,6 +58,14 @@ type jobsOf[S Stream] interface {
 	Events(ctx context.Context, tenantID, id string, after int) (S, error)
 	// Cancel asks for a job's end. Fault: conflict, when it had ended.
 	Cancel(ctx context.Context, tenantID, id string) (job.State, error)
+	// Retry runs a failed job again. Fault: conflict, when it has not failed.
+	Retry(ctx context.Context, p *tenant.Principal, id string) (job.Submission, error)
+	// DeadLetters lists jobs out of attempts, oldest first, of a model and a tenant or of all where these are empty.
+	DeadLetters(ctx context.Context, model, tenantID, cursor string, limit int) (list []job.DeadLetter, next string, err error)
+	DeadLetter(ctx context.Context, id string) (job.DeadLetter, error)
+	// Redrive runs a dead letter's job again, in its tenant's name.
+	Redrive(ctx context.Context, p *tenant.Principal, id string) (job.Submission, error)
+	Discard(ctx context.Context, id string) error
 	// List gives one page of a tenant's jobs, newest first.
 	List(ctx context.Context, tenantID string, f job.Filter) (job.Page, error)
 	// Models is what the fleet serves.

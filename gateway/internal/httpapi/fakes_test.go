@@ -177,6 +177,45 @@ func (j *fakeJobs) List(_ context.Context, _ string, f job.Filter) (job.Page, er
 
 func (j *fakeJobs) Workers() []job.Worker { return nil }
 
+func (j *fakeJobs) Retry(_ context.Context, _ *tenant.Principal, id string) (job.Submission, error) {
+	if id != someJob {
+		return job.Submission{}, fault.New(fault.Conflict, "only a failed job is retried")
+	}
+	return job.Submission{State: stateOf(id, job.Queued, "")}, nil
+}
+
+func (j *fakeJobs) DeadLetters(_ context.Context, model, _, cursor string, _ int) ([]job.DeadLetter, string, error) {
+	if model == "none" || cursor != "" {
+		return []job.DeadLetter{}, "", nil
+	}
+	return []job.DeadLetter{letter("dl_1"), letter("dl_2")}, "dl_2", nil
+}
+
+func letter(id string) job.DeadLetter {
+	return job.DeadLetter{ID: id, JobID: someJob, Model: "sleep", Tenant: "tenant-001", Reason: "attempts_exhausted", Attempts: 3}
+}
+
+func (j *fakeJobs) DeadLetter(_ context.Context, id string) (job.DeadLetter, error) {
+	if id != "dl_1" && id != "dl_2" {
+		return job.DeadLetter{}, fault.New(fault.NotFound, "there is no such dead letter")
+	}
+	return letter(id), nil
+}
+
+func (j *fakeJobs) Redrive(_ context.Context, p *tenant.Principal, id string) (job.Submission, error) {
+	if id != "dl_1" {
+		return job.Submission{}, fault.New(fault.QuotaExceeded, "no more today")
+	}
+	st := stateOf(someJob, job.Queued, "")
+	st.Job.Tenant = p.Tenant.ID
+	return job.Submission{State: st}, nil
+}
+
+func (j *fakeJobs) Discard(ctx context.Context, id string) error {
+	_, err := j.DeadLetter(ctx, id)
+	return err
+}
+
 func (j *fakeJobs) Models() []job.Model {
 	return []job.Model{
 		{Name: "sleep", Versions: []string{"1"}, Engine: "sleep", Workers: 1, Slots: 16, Free: 16},

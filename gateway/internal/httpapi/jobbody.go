@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/penstock-dev/penstock/gateway/internal/protocol/rawjson"
@@ -73,7 +74,9 @@ func jobMember(r *job.Request, name, v []byte) (err error) {
 		r.MaxAttempts = n
 	case "metadata":
 		r.Metadata, err = metadata(v)
-	case "not_before", "webhook":
+	case "not_before":
+		r.NotBefore, err = moment("not_before", v)
+	case "webhook":
 		err = fault.Invalid(string(name), "is not supported by this version")
 	default:
 		err = fault.Invalid(clip(string(name)), "is not a member of a job")
@@ -109,6 +112,18 @@ func secondsOf(field string, v []byte, limit float64) (float64, error) {
 		return 0, fault.Invalid(field, needsANumber, limit)
 	}
 	return f, nil
+}
+
+func moment(field string, v []byte) (time.Time, error) {
+	s, err := text(field, v, 64)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, perr := time.Parse(time.RFC3339Nano, s)
+	if perr != nil {
+		return time.Time{}, fault.Invalid(field, "must be a time in the form of RFC 3339, such as 2026-11-22T18:00:00Z")
+	}
+	return t, nil
 }
 
 func metadata(v []byte) (map[string]string, error) {

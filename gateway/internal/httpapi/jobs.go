@@ -25,7 +25,10 @@ const (
 )
 
 // submitJob is POST /v1/jobs.
-func (k *call) submitJob() error {
+func (k *call) submitJob() error { return k.submitAs("") }
+
+// submitAs submits the body's job, under an id of the client's choice or one of ours where that is empty.
+func (k *call) submitAs(id string) error {
 	prefer, err := k.prefer()
 	if err != nil {
 		return err
@@ -39,7 +42,8 @@ func (k *call) submitJob() error {
 		return err
 	}
 	r.Scopes = []string{scopeJobs}
-	if err := k.jobHeaders(&r); err != nil {
+	r.ID = id
+	if err := k.jobHeaders(&r, body); err != nil {
 		return err
 	}
 	if k.wantsEvents() {
@@ -54,10 +58,7 @@ func (k *call) submitJob() error {
 }
 
 // jobHeaders reads the headers that every route which makes jobs takes.
-func (k *call) jobHeaders(r *job.Request) error {
-	if k.rc.Request.Header.Peek(headerIdempotent) != nil {
-		return badParam(headerIdempotent, "idempotency keys are not supported by this version")
-	}
+func (k *call) jobHeaders(r *job.Request, body []byte) error {
 	if v := k.header(headerVersion); v != "" {
 		switch {
 		case !validName(v, maxVersion):
@@ -69,7 +70,10 @@ func (k *call) jobHeaders(r *job.Request) error {
 	}
 	detach, err := k.flag(headerDetach)
 	r.Detach = detach
-	return err
+	if err != nil {
+		return err
+	}
+	return k.repeatable(r, body)
 }
 
 // submit gives the request to Jobs, watches for a caller that hangs up, and tells limits and job in headers.
@@ -93,7 +97,10 @@ func (k *call) submitted(sub *job.Submission, prefer preference) error {
 	if sub.Replayed {
 		h.Set("Idempotent-Replayed", "true")
 	}
-	if prefer.hasWait && st.Status.Ended() {
+	if (prefer.hasWait || sub.Replayed) && st.Status.Ended() {
+		if !prefer.hasWait {
+			return k.state(fiber.StatusOK, st)
+		}
 		h.Set(headerApplied, "wait="+prefer.text)
 		return k.state(fiber.StatusOK, st)
 	}
@@ -106,7 +113,7 @@ func (k *call) submitted(sub *job.Submission, prefer preference) error {
 // underInput puts the paths of an input's faults under input. A job's own members are not in it.
 func underInput(err error) error {
 	switch fault.From(err).Field {
-	case "model", "version", "priority", "ttl", "timeout", "max_attempts", "metadata":
+	case "id", "model", "version", "priority", "ttl", "timeout", "not_before", "max_attempts", "metadata":
 		return err
 	}
 	return fault.Under("input", err)

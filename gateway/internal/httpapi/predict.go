@@ -22,7 +22,7 @@ func (k *call) predict() error {
 		return err
 	}
 	r := job.Request{Model: k.s.cfg.PredictModel, Input: body, Wait: k.s.cfg.PredictWait}
-	if err := k.jobHeaders(&r); err != nil {
+	if err := k.jobHeaders(&r, body); err != nil {
 		return err
 	}
 	async := !prefer.hasWait && prefer.async

@@ -15,11 +15,13 @@ const scopeAdmin = "admin"
 
 // table lists every route. HEAD goes with GET.
 func (s *Server) table() []*route {
-	const get, post, patch, del = fiber.MethodGet, fiber.MethodPost, fiber.MethodPatch, fiber.MethodDelete
+	const get, post, put, patch, del = fiber.MethodGet, fiber.MethodPost, fiber.MethodPut, fiber.MethodPatch, fiber.MethodDelete
 	list := []string{"limit", "cursor"}
 	return []*route{
 		{method: post, path: "/v1/jobs", serve: (*call).submitJob}, // its scopes are checked by Submit
 		{method: get, path: "/v1/jobs", scope: scopeJobs, query: []string{"status", "model", "limit", "cursor"}, serve: (*call).listJobs},
+		{method: put, path: "/v1/jobs/:id", serve: (*call).putJob},
+		{method: post, path: "/v1/jobs/:id/retry", scope: scopeJobs, serve: (*call).retryJob},
 		{method: get, path: "/v1/jobs/:id", scope: scopeJobs, query: []string{"wait"}, serve: (*call).getJob},
 		{method: get, path: "/v1/jobs/:id/events", scope: scopeJobs, query: []string{"starting_after"}, serve: (*call).jobEvents},
 		{method: post, path: "/v1/jobs/:id/cancel", scope: scopeJobs, serve: (*call).cancelJob},
@@ -39,6 +41,11 @@ func (s *Server) table() []*route {
 		{method: post, path: "/admin/v1/tenants/:id/keys", scope: scopeAdmin, serve: (*call).createKey},
 		{method: get, path: "/admin/v1/tenants/:id/keys", scope: scopeAdmin, query: list, serve: (*call).listKeys},
 		{method: del, path: "/admin/v1/tenants/:id/keys/:key", scope: scopeAdmin, serve: (*call).deleteKey},
+		{method: get, path: "/admin/v1/dead-letters", scope: scopeAdmin, query: []string{"limit", "cursor", "model", "tenant"}, serve: (*call).listDeadLetters},
+		{method: post, path: "/admin/v1/dead-letters/retry", scope: scopeAdmin, query: []string{"model", "tenant"}, serve: (*call).retryDeadLetters},
+		{method: post, path: "/admin/v1/dead-letters/discard", scope: scopeAdmin, query: []string{"model", "tenant"}, serve: (*call).discardDeadLetters},
+		{method: post, path: "/admin/v1/dead-letters/:id/retry", scope: scopeAdmin, serve: (*call).retryDeadLetter},
+		{method: post, path: "/admin/v1/dead-letters/:id/discard", scope: scopeAdmin, serve: (*call).discardDeadLetter},
 		{method: get, path: "/admin/v1/workers", scope: scopeAdmin, serve: (*call).listWorkers},
 		{method: get, path: "/openapi.json", public: true, serve: (*call).openAPI},
 		{method: get, path: "/healthz", public: true, quiet: true, serve: (*call).healthz},

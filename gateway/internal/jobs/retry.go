@@ -84,22 +84,10 @@ func (s *Service) listen(j *job.Job) error {
 	return s.inbox.Add(j.Tenant, j.ID)
 }
 
-// DeadLetter is a job out of attempts as an operator sees it.
-type DeadLetter struct {
-	ID        string     `json:"id"`
-	JobID     string     `json:"job_id"`
-	Model     string     `json:"model"`
-	Tenant    string     `json:"tenant"`
-	Reason    string     `json:"reason"`
-	Attempts  int        `json:"attempts"`
-	LastError *job.Error `json:"last_error"`
-	CreatedAt time.Time  `json:"created_at"`
-}
-
 const letterPrefix = "dl_"
 
-func letterOf(l *queue.DeadLetter) DeadLetter {
-	return DeadLetter{
+func letterOf(l *queue.DeadLetter) job.DeadLetter {
+	return job.DeadLetter{
 		ID: letterPrefix + strconv.FormatUint(l.Seq, 10), JobID: l.Job.ID, Model: l.Job.Model, Tenant: l.Job.Tenant,
 		Reason: l.Reason, Attempts: l.Attempts, LastError: l.LastError, CreatedAt: l.CreatedAt,
 	}
@@ -107,7 +95,7 @@ func letterOf(l *queue.DeadLetter) DeadLetter {
 
 // DeadLetters lists up to limit letters, oldest first, of a model and a tenant or of all where these are empty. An empty
 // next ends the list.
-func (s *Service) DeadLetters(ctx context.Context, model, tenantID, cursor string, limit int) (list []DeadLetter, next string, err error) {
+func (s *Service) DeadLetters(ctx context.Context, model, tenantID, cursor string, limit int) (list []job.DeadLetter, next string, err error) {
 	var after uint64
 	if cursor != "" {
 		if after, err = letterSeq(cursor); err != nil {
@@ -118,7 +106,7 @@ func (s *Service) DeadLetters(ctx context.Context, model, tenantID, cursor strin
 	if err != nil {
 		return nil, "", unavailable(err)
 	}
-	list = make([]DeadLetter, 0, len(letters))
+	list = make([]job.DeadLetter, 0, len(letters))
 	for i, l := range letters {
 		if i == limit {
 			return list, list[limit-1].ID, nil
@@ -129,10 +117,10 @@ func (s *Service) DeadLetters(ctx context.Context, model, tenantID, cursor strin
 }
 
 // DeadLetter returns one letter.
-func (s *Service) DeadLetter(ctx context.Context, id string) (DeadLetter, error) {
+func (s *Service) DeadLetter(ctx context.Context, id string) (job.DeadLetter, error) {
 	l, err := s.letter(ctx, id)
 	if err != nil {
-		return DeadLetter{}, err
+		return job.DeadLetter{}, err
 	}
 	return letterOf(l), nil
 }
