@@ -64,9 +64,7 @@ func (s *State) end(e *Event) {
 		s.Job = e.Job
 	}
 	s.Status, s.Attempt, s.FinishedAt, s.Usage, s.Error = e.Status, e.Attempt, e.At, e.Usage, e.Error
-	if e.Version != "" {
-		s.Version = e.Version
-	}
+	s.Version, s.StartedAt = e.Version, time.Time{} // also where it names none: who reads the end alone knows no more
 	if e.StartedAt != nil {
 		s.StartedAt = *e.StartedAt
 	}
