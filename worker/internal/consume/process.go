@@ -72,9 +72,16 @@ func (c *Consumer) attempt(ctx context.Context, h *held) outcome {
 		bound = job.Seconds(j.Timeout)
 	}
 	h.boundBy(time.Now().Add(bound))
+	input, err := c.input(ctx, j)
+	if err != nil {
+		return c.failed(ctx, h, err)
+	}
 	res, err := c.runner.Run(ctx, engine.Request{
-		JobID: j.ID, Model: j.Model, Version: j.Version, Attempt: h.number(), Input: j.Input, Stream: j.Stream,
+		JobID: j.ID, Model: j.Model, Version: j.Version, Attempt: h.number(), Input: input, Stream: j.Stream,
 	}, func(delta []byte) error { return h.emit(ctx, delta) })
+	if err == nil {
+		err = c.output(ctx, j, &res)
+	}
 	if err != nil {
 		return c.failed(ctx, h, err)
 	}

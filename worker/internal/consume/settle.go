@@ -105,7 +105,11 @@ func (c *Consumer) finish(ctx context.Context, h *held, e *job.Event) error {
 	if err := h.append(ctx, e); err != nil {
 		return err
 	}
-	return h.d.Ack()
+	err := h.d.Ack()
+	if e.Status != job.Failed {
+		c.forget(ctx, h.d.Job)
+	}
+	return err
 }
 
 // bury ends a job out of attempts and keeps it as a dead letter. The end comes first: should this worker die between
