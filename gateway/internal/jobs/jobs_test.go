@@ -40,12 +40,12 @@ func (c *counter) Admit(_ context.Context, _ *tenant.Principal, id string, _ tim
 	return nil, nil
 }
 
-func (c *counter) Ended(_ context.Context, _, id string, refund bool) {
+func (c *counter) Ended(_ context.Context, _, id, refund string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held = slices.DeleteFunc(c.held, func(h string) bool { return h == id })
-	if refund {
-		c.refunded = append(c.refunded, id)
+	if refund != "" {
+		c.refunded = append(c.refunded, refund)
 	}
 }
 

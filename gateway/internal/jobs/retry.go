@@ -59,7 +59,7 @@ func (s *Service) again(ctx context.Context, p *tenant.Principal, j *job.Job, at
 		return sub, err
 	}
 	if err := s.queue.Schedule(ctx, j, now.Add(retryNet)); err != nil {
-		s.limits.Ended(ctx, j.Tenant, j.ID, true)
+		s.limits.Ended(ctx, j.Tenant, j.ID, countOf(j))
 		return sub, unavailable(err)
 	}
 	// From here on the clock does it, should this gateway not.

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -17,8 +18,9 @@ type Limiter interface {
 	// Admit counts the job against the tenant's limits, or returns a fault and counts nothing. A hold on max_in_flight
 	// frees itself at until, should nobody come back for it.
 	Admit(ctx context.Context, p *tenant.Principal, jobID string, until time.Time) ([]job.LimitState, error)
-	// Ended frees the job's hold; refund gives its count of the day's quota back. It does not wait for Redis.
-	Ended(ctx context.Context, tenantID, jobID string, refund bool)
+	// Ended frees the job's hold. A refund names the count of the day's quota that is given back; empty gives none back.
+	// It does not wait for Redis.
+	Ended(ctx context.Context, tenantID, jobID, refund string)
 	// Held lists up to n jobs that the tenant's in-flight bound counts.
 	Held(ctx context.Context, tenantID string, n int64) ([]string, error)
 }
@@ -31,6 +33,7 @@ type Config struct {
 	MaxAttempts int           // of a job that names none; 3 by default
 	MaxTimeout  time.Duration // the longest a job may live; 24 h by default
 	Grace       time.Duration // how long a model without a live worker is still taken in; 2 min by default
+	Hooks       Hooks         // nil takes no job with a webhook
 }
 
 // Service is the jobs of all tenants. It is safe for concurrent use.
@@ -100,7 +103,18 @@ func (s *Service) heard(tenantID, id string, e *job.Event) {
 	}
 }
 
-// refunded tells whether an end gives its count of the quota back: the tenant got nothing for it.
-func refunded(e *job.Event) bool {
-	return e.Status == job.Failed || e.Status == job.Expired || e.Status == job.Canceled && e.StartedAt == nil
+// refunded names the count of the quota that an end gives back, where the tenant got nothing for it.
+func refunded(e *job.Event) string {
+	if e.Status == job.Failed || e.Status == job.Expired || e.Status == job.Canceled && e.StartedAt == nil {
+		return countOf(e.Job)
+	}
+	return ""
+}
+
+// countOf names what a job was counted as: each retry by hand counts anew.
+func countOf(j *job.Job) string {
+	if j.Before == 0 {
+		return j.ID
+	}
+	return j.ID + "#" + strconv.Itoa(j.Before)
 }

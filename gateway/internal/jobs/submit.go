@@ -62,8 +62,8 @@ func (s *Service) submit(ctx context.Context, p *tenant.Principal, r job.Request
 		reader = s.hub.Expect(j.Tenant, j.ID, 4)
 		defer reader.Close()
 	}
-	if err := s.accept(ctx, j, once); err != nil {
-		s.limits.Ended(ctx, j.Tenant, j.ID, true)
+	if err := s.acceptHooked(ctx, j, r.Webhook, once); err != nil {
+		s.limits.Ended(ctx, j.Tenant, j.ID, countOf(j))
 		return sub, fault.CodeOf(err) == fault.Overloaded, err
 	}
 	if reader != nil {
@@ -82,6 +82,9 @@ func (s *Service) inspect(p *tenant.Principal, r *job.Request, now time.Time) (t
 		return "", err
 	}
 	if err := s.checkOptions(r, now); err != nil {
+		return "", err
+	}
+	if err := s.checkHook(r.Webhook); err != nil {
 		return "", err
 	}
 	if check := s.checks[engine]; check != nil {

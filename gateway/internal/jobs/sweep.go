@@ -38,7 +38,7 @@ func (s *Service) sweep(ctx context.Context, tenantID string, now time.Time) {
 		st, err := s.Get(ctx, tenantID, id)
 		code := fault.CodeOf(err)
 		if err == nil && st.Status.Ended() || code == fault.NotFound || code == fault.Gone {
-			s.limits.Ended(ctx, tenantID, id, false)
+			s.limits.Ended(ctx, tenantID, id, "")
 		}
 	}
 }

@@ -112,10 +112,10 @@ func (l *Limiter) Admit(ctx context.Context, p *tenant.Principal, jobID string, 
 	return states, f
 }
 
-// Ended frees a job's hold, and with refund takes it off the day that it was counted on. It returns at once; call it
-// once for a job, on any gateway.
-func (l *Limiter) Ended(_ context.Context, tenantID, jobID string, refund bool) {
-	if v, ok := l.states.Load(tenantID); ok && !refund && !v.(*state).holding.Load() { //nolint:forcetypeassert,errcheck // only state stores
+// Ended frees a job's hold. A refund names a count of the day's quota that is given back, once by that name; empty gives
+// none back. It returns at once.
+func (l *Limiter) Ended(_ context.Context, tenantID, jobID, refund string) {
+	if v, ok := l.states.Load(tenantID); ok && refund == "" && !v.(*state).holding.Load() { //nolint:forcetypeassert,errcheck // only state stores
 		return // there is nothing to give back: the common end
 	}
 	if l.away.since.Load() != 0 {

@@ -217,8 +217,8 @@ func TestEndedGivesBack(t *testing.T) {
 		}
 		_, err := l.Admit(t.Context(), p, "c", c.now().Add(time.Minute))
 		assert.Equal(t, fault.TooManyInFlight, fault.CodeOf(err))
-		l.Ended(t.Context(), "t1", "a", true)
-		l.Ended(t.Context(), "t1", "b", false)
+		l.Ended(t.Context(), "t1", "a", "a")
+		l.Ended(t.Context(), "t1", "b", "")
 		settled(t, l)
 		u, err := reader.Usage(t.Context(), p)
 		require.NoError(t, err)
@@ -389,7 +389,7 @@ func BenchmarkAdmit(b *testing.B) {
 								b.Error(err)
 								return
 							}
-							l.Ended(context.Background(), "t1", jobID, false)
+							l.Ended(context.Background(), "t1", jobID, "")
 						}
 					})
 				}

@@ -20,8 +20,8 @@ const (
 // item is one correction on its way.
 type item struct {
 	change Change
-	ended  bool // of a job: which hold and which day is worked out on the way
-	refund bool
+	ended  bool   // of a job: which hold and which day is worked out on the way
+	refund string // what is given back, by name; empty when nothing is
 	at     time.Time
 }
 
@@ -38,7 +38,7 @@ type settler struct {
 	mu      sync.Mutex
 	waiting []item
 
-	seen map[string]struct{} // refunded jobs; owned by the goroutine
+	seen map[string]struct{} // names of refunds; owned by the goroutine
 	ring []string            // the same, oldest first from next
 	next int
 }
@@ -134,12 +134,11 @@ func (s *settler) resolve(ctx context.Context, batch []item) ([]Change, error) {
 			case err != nil:
 				return nil, err
 			}
-			jobID := c.Job
 			if t != nil && t.MaxInFlight == 0 {
 				c.Job = ""
 			}
-			if _, twice := s.seen[jobID]; it.refund && !twice && t != nil {
-				counted := jobTime(jobID, it.at)
+			if _, twice := s.seen[it.refund]; it.refund != "" && !twice && t != nil {
+				counted := jobTime(it.change.Job, it.at)
 				if counted.IsZero() {
 					counted = it.at
 				}
@@ -158,12 +157,12 @@ func (s *settler) resolve(ctx context.Context, batch []item) ([]Change, error) {
 // remember notes which jobs were refunded.
 func (s *settler) remember(batch []item) {
 	for _, it := range batch {
-		if !it.refund {
+		if it.refund == "" {
 			continue
 		}
 		delete(s.seen, s.ring[s.next])
-		s.ring[s.next] = it.change.Job
-		s.seen[it.change.Job] = struct{}{}
+		s.ring[s.next] = it.refund
+		s.seen[it.refund] = struct{}{}
 		s.next = (s.next + 1) % len(s.ring)
 	}
 }
