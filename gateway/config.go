@@ -42,6 +42,8 @@ type Config struct {
 	Jobs    JobsConfig    `yaml:"jobs"`
 	Queue   QueueConfig   `yaml:"queue"`
 	Results ResultsConfig `yaml:"results"`
+
+	Webhooks WebhooksConfig `yaml:"webhooks"`
 }
 
 // TLSConfig names the certificate; without one a local CA is made.
@@ -101,6 +103,16 @@ type ResultsConfig struct {
 	Retention time.Duration `yaml:"retention" env:"PENSTOCK_RESULTS_RETENTION" doc:"how long an ended job stays readable"`
 }
 
+// WebhooksConfig bounds deliveries to webhooks.
+type WebhooksConfig struct {
+	Allow       []string      `yaml:"allow" env:"PENSTOCK_WEBHOOKS_ALLOW" doc:"CIDR prefixes that webhooks may reach though they are not public"`
+	Attempts    int           `yaml:"attempts" env:"PENSTOCK_WEBHOOKS_ATTEMPTS" doc:"attempts of one delivery before it is given up"`
+	Backoff     float64       `yaml:"backoff" env:"PENSTOCK_WEBHOOKS_BACKOFF" doc:"factor on the pauses between attempts, which are 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 3 h and 6 h"`
+	Timeout     time.Duration `yaml:"timeout" env:"PENSTOCK_WEBHOOKS_TIMEOUT" doc:"for one attempt"`
+	Concurrency int           `yaml:"concurrency" env:"PENSTOCK_WEBHOOKS_CONCURRENCY" doc:"attempts at once, of this gateway; one tenant gets half of them at most"`
+	PerHost     int           `yaml:"per_host" env:"PENSTOCK_WEBHOOKS_PER_HOST" doc:"attempts at once to one host"`
+}
+
 // Default is the configuration of make run.
 func Default() Config {
 	return Config{
@@ -117,6 +129,9 @@ func Default() Config {
 		Jobs:    JobsConfig{MaxAttempts: 3, Grace: 2 * time.Minute},
 		Queue:   QueueConfig{Profile: "fast", Replicas: 1, MaxBytes: 4 << 30},
 		Results: ResultsConfig{Retention: 24 * time.Hour},
+		Webhooks: WebhooksConfig{
+			Attempts: 9, Backoff: 1, Timeout: 10 * time.Second, Concurrency: 32, PerHost: 4,
+		},
 	}
 }
 
@@ -149,6 +164,16 @@ func (c *Config) Validate() error {
 	bad(c.Queue.Profile == "fast" || c.Queue.Profile == "durable", "queue.profile: %q is neither fast nor durable", c.Queue.Profile)
 	bad(c.Jobs.MaxAttempts >= 1 && c.Jobs.MaxAttempts <= 20, "jobs.max_attempts: is 1 to 20")
 	bad(c.HTTP.MaxBody > 0 && c.HTTP.MaxBody <= 3<<20, "http.max_body: is 1 byte to 3 MiB")
+	w := &c.Webhooks
+	bad(w.Attempts >= 1 && w.Attempts <= 50, "webhooks.attempts: is 1 to 50")
+	bad(w.Backoff > 0 && w.Backoff <= 10, "webhooks.backoff: is above 0 and at most 10")
+	bad(w.Timeout >= time.Second && w.Timeout <= time.Minute, "webhooks.timeout: is 1 s to 1 min")
+	bad(w.Concurrency >= 1 && w.Concurrency <= 1024, "webhooks.concurrency: is 1 to 1024")
+	bad(w.PerHost >= 1 && w.PerHost <= w.Concurrency, "webhooks.per_host: is 1 to webhooks.concurrency")
+	for _, p := range w.Allow {
+		_, err := netip.ParsePrefix(p)
+		bad(err == nil, "webhooks.allow: %q is no CIDR prefix", p)
+	}
 	for _, p := range c.HTTP.TrustedProxies {
 		_, err := netip.ParsePrefix(p)
 		bad(err == nil, "http.trusted_proxies: %q is no CIDR prefix", p)

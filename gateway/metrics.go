@@ -15,6 +15,7 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 	degraded *prometheus.CounterVec
 	dropped  prometheus.Counter
+	webhooks *prometheus.HistogramVec
 }
 
 func newMetrics(reg *prometheus.Registry) *metrics {
@@ -34,13 +35,21 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 			Name: "penstock_gateway_lost_corrections_total", Help: "Corrections of limits given up while Redis was away.",
 		}),
 	}
-	reg.MustRegister(m.calls, m.seconds, m.degraded, m.dropped)
+	m.webhooks = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "penstock_gateway_webhook_attempt_seconds", Buckets: prometheus.ExponentialBuckets(0.005, 3, 8),
+		Help: "Attempts to deliver a webhook, by what came of them: delivered, retried, failed or disabled.",
+	}, []string{"outcome"})
+	reg.MustRegister(m.calls, m.seconds, m.degraded, m.dropped, m.webhooks)
 	return m
 }
 
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
 	m.calls.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+func (m *metrics) webhook(outcome string, took time.Duration) {
+	m.webhooks.WithLabelValues(outcome).Observe(took.Seconds())
 }
 
 func (m *metrics) stale(kind string)     { m.degraded.WithLabelValues("stale_" + kind).Inc() }

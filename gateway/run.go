@@ -21,6 +21,7 @@ import (
 	"github.com/penstock-dev/penstock/gateway/internal/protocol/uninlu"
 	"github.com/penstock-dev/penstock/gateway/internal/redisdb"
 	"github.com/penstock-dev/penstock/gateway/internal/tenant"
+	"github.com/penstock-dev/penstock/gateway/internal/webhook"
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/queue"
 	"github.com/penstock-dev/penstock/shared/telemetry"
@@ -43,6 +44,7 @@ type gateway struct {
 	auth    *auth.Service
 	limits  *limits.Limiter
 	jobs    *jobs.Service
+	hooks   *webhook.Service
 	api     *httpapi.Server
 	ops     *telemetry.Ops
 	certs   *httpapi.Certificates
@@ -165,7 +167,12 @@ func (g *gateway) openIdentity(context.Context) error {
 }
 
 func (g *gateway) openJobs(ctx context.Context) (err error) {
-	g.jobs, err = jobs.New(ctx, jobs.Config{MaxAttempts: g.cfg.Jobs.MaxAttempts, Grace: g.cfg.Jobs.Grace},
+	w := &g.cfg.Webhooks
+	g.hooks = webhook.New(webhook.Config{
+		Allow: prefixes(w.Allow), Loopback: g.cfg.Mode == Development, Attempts: w.Attempts, Backoff: w.Backoff,
+		Timeout: w.Timeout, Concurrency: w.Concurrency, PerHost: w.PerHost, Observe: g.metrics.webhook,
+	}, g.queue, g.log)
+	g.jobs, err = jobs.New(ctx, jobs.Config{MaxAttempts: g.cfg.Jobs.MaxAttempts, Grace: g.cfg.Jobs.Grace, Hooks: g.hooks},
 		g.queue, g.limits, map[string]jobs.Check{"uninlu": uninlu.Check, "sleep": sleep.Check}, g.log)
 	if err != nil {
 		return err
@@ -183,7 +190,7 @@ func (g *gateway) openAPI(context.Context) (err error) {
 		PredictModel: h.PredictModel, PredictWait: h.PredictWait,
 		HSTS: h.HSTS || g.cfg.Mode == Production, TrustedProxies: prefixes(h.TrustedProxies), DrainDelay: h.DrainDelay,
 	}, httpapi.Deps{
-		Auth: g.auth, Tokens: g.auth, Jobs: httpapi.JobsOf(g.jobs), Tenants: g.admin,
+		Auth: g.auth, Tokens: g.auth, Jobs: httpapi.JobsOf(g.jobs), Tenants: g.admin, Webhooks: g.hooks,
 		Usage: httpapi.UsageOf(g.limits.Usage),
 		Ready: g.ready, Log: g.log, Audit: g.log.With("log", "audit"), Observe: g.metrics.observe,
 	})
@@ -227,6 +234,7 @@ func (g *gateway) serve(ctx context.Context) error {
 	background("API", func() error { return g.api.Serve(serving, listeners...) })
 	background("undelivered jobs", func() error { return g.jobs.Bury(serving) })
 	background("clock", func() error { return g.jobs.RunClock(serving) })
+	background("webhooks", func() error { return g.hooks.Run(serving, g.jobs) })
 	g.log.InfoContext(ctx, "gateway is ready", "https", g.run.HTTPS, "http", g.run.HTTP, "ops", g.run.Ops, "mode", g.cfg.Mode)
 
 	select {

@@ -16,6 +16,8 @@ type Deps struct {
 	Tokens  Tokens
 	Jobs    Jobs
 	Tenants Tenants
+	// Webhooks is the log of what was delivered.
+	Webhooks Webhooks
 	// Usage tells a tenant its own counters; what it returns is sent as JSON.
 	// UsageOf makes one of a method that returns a type of its own.
 	Usage func(ctx context.Context, p *tenant.Principal) (any, error)
@@ -91,6 +93,13 @@ func (a jobsAdapter[S]) Events(ctx context.Context, tenantID, id string, after i
 // UsageOf makes Deps.Usage of a method that returns a type of its own.
 func UsageOf[T any](f func(context.Context, *tenant.Principal) (T, error)) func(context.Context, *tenant.Principal) (any, error) {
 	return func(ctx context.Context, p *tenant.Principal) (any, error) { return f(ctx, p) }
+}
+
+// Webhooks tells what became of a job's webhook. The job is known to be the tenant's.
+type Webhooks interface {
+	Log(ctx context.Context, tenantID, id string) ([]job.HookDelivery, error)
+	// Redeliver delivers again. Fault: conflict, when there is nothing to.
+	Redeliver(ctx context.Context, tenantID, id string) ([]job.HookDelivery, error)
 }
 
 // Stream gives a job's events in order.

@@ -311,9 +311,24 @@ type api struct {
 	serveStopped chan error
 }
 
+// fakeWebhooks has one delivery of each job.
+type fakeWebhooks struct{}
+
+func (fakeWebhooks) Log(_ context.Context, _, id string) ([]job.HookDelivery, error) {
+	next := time.Date(2026, 11, 22, 8, 0, 6, 0, time.UTC)
+	return []job.HookDelivery{{
+		ID: "msg_" + id + "_1", Type: "job.done", URL: "https://example.com/hook", Status: "pending", Next: &next,
+		Attempts: []job.HookAttempt{{At: next.Add(-6 * time.Second), DurationMS: 12.5, Status: 503, Error: "it answered 503"}},
+	}}, nil
+}
+
+func (f fakeWebhooks) Redeliver(ctx context.Context, tenantID, id string) ([]job.HookDelivery, error) {
+	return f.Log(ctx, tenantID, id)
+}
+
 func testDeps(jobs *fakeJobs, audit, log io.Writer) Deps {
 	return Deps{
-		Auth: fakeAuth{}, Tokens: fakeAuth{}, Jobs: jobs, Tenants: fakeTenants{},
+		Auth: fakeAuth{}, Tokens: fakeAuth{}, Jobs: jobs, Tenants: fakeTenants{}, Webhooks: fakeWebhooks{},
 		Usage: func(_ context.Context, p *tenant.Principal) (any, error) {
 			return map[string]any{"tenant": p.Tenant.ID, "used": 1}, nil
 		},

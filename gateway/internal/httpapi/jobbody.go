@@ -77,7 +77,7 @@ func jobMember(r *job.Request, name, v []byte) (err error) {
 	case "not_before":
 		r.NotBefore, err = moment("not_before", v)
 	case "webhook":
-		err = fault.Invalid(string(name), "is not supported by this version")
+		r.Webhook, err = webhook(v)
 	default:
 		err = fault.Invalid(clip(string(name)), "is not a member of a job")
 	}

@@ -112,7 +112,11 @@ func (k *call) submitted(sub *job.Submission, prefer preference) error {
 
 // underInput puts the paths of an input's faults under input. A job's own members are not in it.
 func underInput(err error) error {
-	switch fault.From(err).Field {
+	field := fault.From(err).Field
+	if strings.HasPrefix(field, "webhook") {
+		return err
+	}
+	switch field {
 	case "id", "model", "version", "priority", "ttl", "timeout", "not_before", "max_attempts", "metadata":
 		return err
 	}

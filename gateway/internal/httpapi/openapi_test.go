@@ -182,6 +182,8 @@ func TestAnswersFitTheDocument(t *testing.T) {
 	for _, tc := range []struct{ method, path, token, body, schema string }{
 		{"POST", "/v1/jobs", goodToken, sleepJob, "Job"},
 		{"GET", "/v1/jobs", goodToken, "", "JobList"},
+		{"GET", "/v1/jobs/" + someJob + "/webhooks", goodToken, "", "WebhookLog"},
+		{"POST", "/v1/jobs/" + someJob + "/webhooks/redeliver", goodToken, "", "WebhookLog"},
 		{"GET", "/v1/models", goodToken, "", "ModelList"},
 		{"GET", "/v1/models/broken", goodToken, "", "Model"},
 		{"POST", "/v1/auth/token", goodToken, "", "TokenPair"},

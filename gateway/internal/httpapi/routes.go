@@ -25,6 +25,8 @@ func (s *Server) table() []*route {
 		{method: get, path: "/v1/jobs/:id", scope: scopeJobs, query: []string{"wait"}, serve: (*call).getJob},
 		{method: get, path: "/v1/jobs/:id/events", scope: scopeJobs, query: []string{"starting_after"}, serve: (*call).jobEvents},
 		{method: post, path: "/v1/jobs/:id/cancel", scope: scopeJobs, serve: (*call).cancelJob},
+		{method: get, path: "/v1/jobs/:id/webhooks", scope: scopeJobs, serve: (*call).listWebhooks},
+		{method: post, path: "/v1/jobs/:id/webhooks/redeliver", scope: scopeJobs, serve: (*call).redeliverWebhooks},
 		{method: post, path: "/api/predict", serve: (*call).predict},
 		{method: get, path: "/v1/models", serve: (*call).listModels},
 		{method: get, path: "/v1/models/:name", serve: (*call).getModel},
