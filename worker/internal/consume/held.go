@@ -105,6 +105,9 @@ func (h *held) start(ctx context.Context, version string, now time.Time) error {
 func (h *held) tellStarted(ctx context.Context) error {
 	err := h.append(ctx, &job.Event{Kind: job.Started, Attempt: h.attempt, At: h.startedAt, Worker: h.worker, Version: h.version})
 	h.shown = err == nil
+	if h.shown && h.d.Job.Hooked(job.HookStarted) {
+		h.queue.RouseHook(h.d.Job.Tenant, h.d.Job.ID)
+	}
 	return err
 }
 
