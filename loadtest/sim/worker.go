@@ -1,0 +1,116 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/fair"
+	"github.com/penstock-dev/penstock/shared/job"
+)
+
+// worker runs jobs in slots, as many at once, and asks for what its scheduler says.
+type worker struct {
+	w      *world
+	b      *broker
+	g      *gateway
+	sched  *fair.Sched
+	slots  int
+	speed  float64
+	skew   time.Duration // of its clock
+	up     link
+	down   link
+	parked map[job.Class][]*credit // as the broker sees it
+
+	running map[*message]time.Duration // since when
+	staged  []*message                 // in hand, without a slot, in the order they came
+	ticking bool
+}
+
+func newWorker(s *setup, g *gateway, i int) *worker {
+	w := g.w
+	slots := s.slots
+	speed := 1.0
+	if s.mixed {
+		slots = []int{1, 2, 4, 8}[w.rand.IntN(4)]
+		speed = []float64{0.5, 1, 1, 2}[w.rand.IntN(4)]
+	}
+	latency := 100*time.Microsecond + time.Duration(w.rand.IntN(200))*time.Microsecond
+	x := &worker{
+		w: w, b: g.b, g: g, slots: slots, speed: speed, parked: map[job.Class][]*credit{},
+		running: map[*message]time.Duration{},
+		skew:    time.Duration(w.rand.IntN(100)-50) * time.Millisecond,
+		up:      link{w: w, base: latency}, down: link{w: w, base: latency},
+		sched: fair.New(fair.Config{Slots: slots, Worker: strconv.Itoa(i), ExpressBound: s.bound}),
+	}
+	w.after(time.Duration(w.rand.IntN(int(time.Millisecond))), x.plan)
+	return x
+}
+
+func (x *worker) clock() time.Time { return clock(x.w.now + x.skew) }
+
+// plan does what the scheduler says.
+func (x *worker) plan() {
+	for _, a := range x.sched.Plan(x.clock()) {
+		switch a.Op {
+		case fair.Ask:
+			x.up.send(func() { x.b.ask(x, a.Source, a.N, a.Wait) })
+		case fair.Withdraw:
+			x.up.send(func() { x.b.withdraw(x, a.Source.Class) })
+		case fair.Open, fair.Close: // the broker makes what is asked, and drops what is not
+		}
+	}
+	if !x.ticking {
+		x.ticking = true
+		x.w.after(x.sched.Next(), func() {
+			x.ticking = false
+			x.plan()
+		})
+	}
+}
+
+func (x *worker) take(m *message, waited bool, waiting int) {
+	x.sched.Delivered(x.clock(), fair.Delivery{
+		Source: m.source, Waited: waited, Tenant: m.tenant.name, Weight: m.tenant.weight, Waiting: waiting,
+	})
+	if len(x.running) < x.slots {
+		x.start(m)
+	} else {
+		x.staged = append(x.staged, m)
+	}
+	x.plan()
+}
+
+func (x *worker) returned(s fair.Source, waited bool, n int) {
+	x.sched.Returned(x.clock(), s, waited, n)
+	x.plan()
+}
+
+func (x *worker) hint(class job.Class, tenant string, weight float64) {
+	x.sched.Hint(x.clock(), class, tenant, weight)
+}
+
+func (x *worker) start(m *message) {
+	x.running[m] = x.w.now
+	took := time.Duration(float64(m.size) / x.speed)
+	x.g.count.started(x.w.now, m)
+	x.w.after(took, func() {
+		delete(x.running, m)
+		x.g.count.busy(x.w.now-took, x.w.now)
+		x.up.send(func() { x.b.ack(m) })
+		x.g.ended(m, took)
+		x.sched.Ended(x.clock(), m.source, m.tenant.name, took)
+		if len(x.staged) > 0 {
+			next := x.staged[0]
+			x.staged = x.staged[1:]
+			x.start(next)
+		}
+		x.plan()
+	})
+}
+
+// stop counts the time of what still runs when the simulation ends.
+func (x *worker) stop() {
+	for _, since := range x.running {
+		x.g.count.busy(since, x.w.now)
+	}
+}
