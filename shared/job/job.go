@@ -132,6 +132,7 @@ type Offer struct {
 	Slots       int      `json:"slots"`           // jobs the worker holds at once: running and the next batch
 	Free        int      `json:"free"`            // slots free at the heartbeat
 	Rate        float64  `json:"rate"`            // jobs ended a second, measured lately; 0 when none were
+	Capacity    float64  `json:"capacity"`        // jobs a second with all slots in use, measured or estimated; 0 when nothing is known
 	Error       string   `json:"error,omitempty"` // why the model is unavailable; empty when it is not
 }
 

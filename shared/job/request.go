@@ -22,6 +22,7 @@ type Request struct {
 	Webhook     *Webhook
 	Stream      bool
 	Detach      bool          // a caller that hangs up leaves the job running
+	Within      time.Duration // the answer is worth nothing later: refused when the queue alone takes longer; 0 for no bound
 	Wait        time.Duration // how long the caller waits for the end in this response; 0 answers at once
 
 	// ID is the id that the client chose; empty makes one. Key is its idempotency key; empty for none. Either makes the

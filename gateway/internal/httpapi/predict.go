@@ -32,6 +32,9 @@ func (k *call) predict() error {
 	case async:
 		r.Wait = 0
 	}
+	if r.Wait > 0 && !r.Detach {
+		r.Within = r.Wait
+	}
 	sub, err := k.submit(r)
 	if err != nil {
 		return err

@@ -93,6 +93,29 @@ func (c *catalog) find(name, version string, now time.Time) (engine string, err 
 	return "", &fault.Error{Code: fault.ModelNotFound, Detail: "there is no such model", Field: "model"}
 }
 
+// capacity is how many jobs of a model the live workers end a second with all slots in use; 0 when none can tell. A
+// worker that can't is taken to do what the others do on average.
+func (c *catalog) capacity(name string, now time.Time) float64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	sum, telling, all := 0.0, 0, 0
+	for _, w := range c.workers {
+		for i := range w.Models {
+			if o := &w.Models[i]; o.Name == name && o.Error == "" && live(&w, now) {
+				all++
+				if o.Capacity > 0 {
+					telling++
+					sum += o.Capacity
+				}
+			}
+		}
+	}
+	if telling == 0 {
+		return 0
+	}
+	return sum * float64(all) / float64(telling)
+}
+
 // list returns the workers heard of, newest heartbeat first.
 func (c *catalog) list() []job.Worker {
 	c.mu.RLock()

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"sync"
 	"testing"
@@ -128,8 +129,10 @@ func TestAQueuedJobExpiresWithoutAnyWorker(t *testing.T) {
 	assert.Equal(t, job.Expired, sub.State.Status)
 	assert.Equal(t, fault.DeadlineExceeded, sub.State.Error.Code)
 	assert.GreaterOrEqual(t, time.Since(begin), 500*time.Millisecond)
-	_, _, err = d.wk.Find(t.Context(), "acme", sub.State.Job.ID)
-	require.ErrorIs(t, err, queue.ErrNotFound)
+	require.Eventually(t, func() bool {
+		_, _, err := d.wk.Find(t.Context(), "acme", sub.State.Job.ID)
+		return errors.Is(err, queue.ErrNotFound)
+	}, 5*time.Second, 5*time.Millisecond)
 	require.Eventually(t, d.limits.free, 5*time.Second, 5*time.Millisecond)
 }
 

@@ -12,44 +12,53 @@ import (
 
 // Get returns where a job stands. A job of another tenant is not found, always.
 func (s *Service) Get(ctx context.Context, tenantID, id string) (job.State, error) {
-	st, _, err := s.look(ctx, tenantID, id)
+	st, _, at, err := s.locate(ctx, tenantID, id)
+	if err == nil && at > 0 {
+		s.forecast.place(ctx, &st, at)
+	}
 	return st, err
 }
 
-// look finds a job and the sequence of its newest event. It reads the log first: an end there is the truth. A job with
+// look finds a job and the sequence of its newest event.
+func (s *Service) look(ctx context.Context, tenantID, id string) (job.State, uint64, error) {
+	st, last, _, err := s.locate(ctx, tenantID, id)
+	return st, last, err
+}
+
+// locate is look with the job's place in JOBS, 0 when it is not there. It reads the log first: an end there is the truth. A job with
 // no end stands in JOBS; when it does not, it may have ended between the two looks, so the log has the last word, unless
 // the job waits in LATER for its time.
-func (s *Service) look(ctx context.Context, tenantID, id string) (job.State, uint64, error) {
+func (s *Service) locate(ctx context.Context, tenantID, id string) (st job.State, newest, at uint64, err error) {
 	if !job.ValidID(id) {
-		return job.State{}, 0, notFound()
+		return job.State{}, 0, 0, notFound()
 	}
 	last, err := s.lastEvent(ctx, tenantID, id)
 	if err != nil {
-		return job.State{}, 0, err
+		return job.State{}, 0, 0, err
 	}
 	if last == nil || last.Kind != job.End {
-		j, _, err := s.queue.Find(ctx, tenantID, id)
+		j, at, err := s.queue.Find(ctx, tenantID, id)
 		if err == nil {
-			return stateOf(j, last), seqOf(last), nil
+			return stateOf(j, last), seqOf(last), at, nil
 		}
 		if !errors.Is(err, queue.ErrNotFound) {
-			return job.State{}, 0, unavailable(err)
+			return job.State{}, 0, 0, unavailable(err)
 		}
 		if last, err = s.lastEvent(ctx, tenantID, id); err != nil {
-			return job.State{}, 0, err
+			return job.State{}, 0, 0, err
 		}
 	}
 	if last == nil || last.Kind != job.End {
 		j, err := s.queue.Scheduled(ctx, tenantID, id)
 		if errors.Is(err, queue.ErrNotFound) {
-			return job.State{}, 0, s.missing(id)
+			return job.State{}, 0, 0, s.missing(id)
 		}
 		if err != nil {
-			return job.State{}, 0, unavailable(err)
+			return job.State{}, 0, 0, unavailable(err)
 		}
-		return stateOf(j, last), seqOf(last), nil
+		return stateOf(j, last), seqOf(last), 0, nil
 	}
-	return stateOf(last.Job, last), last.Seq, nil
+	return stateOf(last.Job, last), last.Seq, 0, nil
 }
 
 func (s *Service) lastEvent(ctx context.Context, tenantID, id string) (*job.Event, error) {

@@ -38,16 +38,17 @@ type Config struct {
 
 // Service is the jobs of all tenants. It is safe for concurrent use.
 type Service struct {
-	cfg     Config
-	queue   *queue.Queue
-	limits  Limiter
-	hub     *results.Hub
-	inbox   *queue.Inbox
-	ids     *job.IDs
-	catalog *catalog
-	checks  map[string]Check // by engine
-	log     *slog.Logger
-	unhook  func()
+	cfg      Config
+	queue    *queue.Queue
+	limits   Limiter
+	hub      *results.Hub
+	inbox    *queue.Inbox
+	ids      *job.IDs
+	catalog  *catalog
+	forecast *forecast
+	checks   map[string]Check // by engine
+	log      *slog.Logger
+	unhook   func()
 
 	mu    sync.Mutex
 	swept map[string]time.Time // guarded by mu: when a tenant's holds were last looked through
@@ -68,6 +69,7 @@ func New(ctx context.Context, cfg Config, q *queue.Queue, limits Limiter, checks
 		cfg: cfg, queue: q, limits: limits, hub: results.NewHub(), ids: job.NewIDs(), checks: checks, log: log, catalog: newCatalog(cfg.Grace),
 		swept: map[string]time.Time{},
 	}
+	s.forecast = newForecast(q, s.catalog)
 	if err := q.WatchWorkers(ctx, s.catalog.seen); err != nil {
 		return nil, err
 	}

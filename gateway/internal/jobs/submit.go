@@ -46,6 +46,9 @@ func (s *Service) submit(ctx context.Context, p *tenant.Principal, r job.Request
 		id = s.ids.Next(now)
 	}
 	j := s.newJob(p, &r, task, id, now)
+	if err := s.inTime(ctx, j, &r); err != nil {
+		return job.Submission{}, false, err
+	}
 	limits, err := s.limits.Admit(ctx, p, j.ID, s.heldUntil(j))
 	sub = job.Submission{State: job.Accepted(j), Limits: limits}
 	if err != nil {
@@ -71,6 +74,9 @@ func (s *Service) submit(ctx context.Context, p *tenant.Principal, r job.Request
 		if err != nil && !r.Detach {
 			s.abandon(ctx, j)
 		}
+	}
+	if err == nil && !sub.State.Status.Ended() && !r.Stream {
+		s.forecasted(ctx, &sub.State, r.Wait > 0)
 	}
 	return sub, true, err
 }
@@ -179,6 +185,32 @@ func (s *Service) heldUntil(j *job.Job) time.Time {
 		from = j.NotBefore
 	}
 	return from.Add(s.cfg.MaxTimeout)
+}
+
+// inTime refuses, before anything is stored, a job that is bound by its ttl or its caller's patience and would wait
+// longer.
+func (s *Service) inTime(ctx context.Context, j *job.Job, r *job.Request) error {
+	deadline := r.Within
+	if ttl := job.Seconds(r.TTL); r.TTL > 0 && (deadline == 0 || ttl < deadline) {
+		deadline = ttl
+	}
+	if deadline <= 0 || !j.NotBefore.IsZero() {
+		return nil
+	}
+	return s.forecast.inTime(ctx, j, deadline)
+}
+
+// forecasted tells when a job that has not ended should start: one just submitted is the last, one that was waited for is
+// somewhere on its way.
+func (s *Service) forecasted(ctx context.Context, st *job.State, waited bool) {
+	if !waited {
+		s.forecast.submitted(laneOf(st.Job))
+		s.forecast.place(ctx, st, 0)
+		return
+	}
+	if later, err := s.Get(ctx, st.Job.Tenant, st.Job.ID); err == nil {
+		*st = later
+	}
 }
 
 // accept makes the job durable: in JOBS, or until its time in LATER. What ends it on time is stored before. once is for

@@ -6,16 +6,24 @@ import (
 	"time"
 )
 
-// memory is how long the meter's figures reach back: what happened that long ago counts 1/e.
-const memory = 10 * time.Second
+const (
+	memory     = 10 * time.Second // how long the meter's figures reach back: what happened that long ago counts 1/e
+	fullMemory = time.Minute      // the same of the figures under full load, which comes and goes
+	enoughFull = 0.2              // seconds of full load that tell a capacity
+	almostFull = 0.9              // share of the slots in use that counts as full load
+)
 
-// meter counts a model's requests in flight, and how many end a second while it has any.
+// meter counts a model's requests in flight, how many end a second while it has any, and how many while it is full.
 type meter struct {
-	mu       sync.Mutex
-	inFlight int
-	at       time.Time // when the two below were brought up to date
-	ended    float64
-	busy     float64 // seconds with at least one request in flight
+	mu        sync.Mutex
+	slots     int
+	inFlight  int
+	at        time.Time // when the figures below were brought up to date
+	ended     float64
+	busy      float64 // seconds with at least one request in flight
+	load      float64 // seconds times requests in flight
+	fullEnded float64
+	fullBusy  float64 // seconds with almost all slots in use
 }
 
 func (m *meter) begin() {
@@ -29,8 +37,20 @@ func (m *meter) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.advance(time.Now())
-	m.inFlight--
 	m.ended++
+	if m.full() {
+		m.fullEnded++
+	}
+	m.inFlight--
+}
+
+func (m *meter) full() bool { return float64(m.inFlight) >= almostFull*float64(m.slots) }
+
+// holds tells how many requests fit at once.
+func (m *meter) holds(slots int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.slots = max(m.slots, slots)
 }
 
 // advance lets the figures fade, and adds the time since to the busy time if there was work.
@@ -42,10 +62,32 @@ func (m *meter) advance(now time.Time) {
 	fade := math.Exp(-d / memory.Seconds())
 	m.ended *= fade
 	m.busy *= fade
+	m.load = m.load*fade + memory.Seconds()*(1-fade)*float64(m.inFlight)
 	if m.inFlight > 0 {
 		m.busy += memory.Seconds() * (1 - fade)
 	}
+	fade = math.Exp(-d / fullMemory.Seconds())
+	m.fullEnded *= fade
+	m.fullBusy *= fade
+	if m.full() {
+		m.fullBusy += fullMemory.Seconds() * (1 - fade)
+	}
 	m.at = now
+}
+
+// capacity is how many requests would end a second with all slots in use: as measured when they lately were, and else as
+// if a request took as long then as it does now; 0 when nothing is known.
+func (m *meter) capacity() float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.advance(time.Now())
+	if m.fullBusy >= enoughFull && m.fullEnded > 0 {
+		return m.fullEnded / m.fullBusy
+	}
+	if m.ended < 1e-3 || m.load <= 0 {
+		return 0
+	}
+	return m.ended / m.load * float64(m.slots)
 }
 
 // read is what is in flight, and how many end a second of busy time; 0 when none ended for long.

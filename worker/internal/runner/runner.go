@@ -129,6 +129,7 @@ func (r *Runner) load(e *model.Entry, factories map[string]Factory) {
 		return
 	}
 	f.add(&version{e.Manifest, l})
+	f.meter.holds(l.slots())
 	r.log.Info("model loaded", "model", e.Name, "version", e.Version, "engine", e.Manifest.Engine, "slots", l.slots())
 }
 
@@ -282,6 +283,7 @@ func (r *Runner) Offers() []job.Offer {
 		}
 		var inFlight int
 		inFlight, o.Rate = f.meter.read()
+		o.Capacity = f.meter.capacity()
 		o.Free = max(o.Slots-inFlight, 0)
 		offers = append(offers, o)
 	}

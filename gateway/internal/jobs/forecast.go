@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
+)
+
+// depthFor is how long a lane's depth is believed: the broker is asked that rarely, however many jobs ask.
+const depthFor = 250 * time.Millisecond
+
+// forecast tells how long jobs will wait: what waits before them, by what the workers say they get done.
+type forecast struct {
+	queue   *queue.Queue
+	catalog *catalog
+
+	mu    sync.Mutex
+	lanes map[queue.Lane]*laneDepth // guarded by mu
+}
+
+// laneDepth is what is known of a lane.
+type laneDepth struct {
+	queue.Depth
+	asked time.Time
+	since int // jobs submitted here since it was asked
+}
+
+func newForecast(q *queue.Queue, c *catalog) *forecast {
+	return &forecast{queue: q, catalog: c, lanes: map[queue.Lane]*laneDepth{}}
+}
+
+// depth is the lane's, at most depthFor old. While one caller asks, the others go by what was known.
+func (f *forecast) depth(ctx context.Context, lane queue.Lane) queue.Depth {
+	now := time.Now()
+	f.mu.Lock()
+	l := f.lanes[lane]
+	if l == nil {
+		l = &laneDepth{}
+		f.lanes[lane] = l
+	}
+	fresh := now.Sub(l.asked) < depthFor
+	if !fresh {
+		l.asked = now
+	}
+	d := l.now()
+	f.mu.Unlock()
+	if fresh {
+		return d
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	asked, err := f.queue.Depth(ctx, lane)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil { // else what was known must do
+		l.Depth, l.since = asked, 0
+	}
+	return l.now()
+}
+
+func (l *laneDepth) now() queue.Depth {
+	d := l.Depth
+	d.Waiting += l.since
+	return d
+}
+
+// submitted notes one more job in a lane.
+func (f *forecast) submitted(lane queue.Lane) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l := f.lanes[lane]; l != nil {
+		l.since++
+	}
+}
+
+func laneOf(j *job.Job) queue.Lane {
+	return queue.Lane{Model: j.Model, Class: j.Class, Kind: queue.Express}
+}
+
+// ahead is how many jobs go before the first of a class: those of the more urgent ones.
+func (f *forecast) ahead(ctx context.Context, lane queue.Lane) int {
+	n := 0
+	for _, c := range job.Classes() {
+		if c == lane.Class {
+			break
+		}
+		n += f.depth(ctx, queue.Lane{Model: lane.Model, Class: c, Kind: lane.Kind}).Waiting
+	}
+	return n
+}
+
+// place tells a queued job's position and when it should start. at is its place in JOBS; 0 means the end.
+func (f *forecast) place(ctx context.Context, st *job.State, at uint64) {
+	if st.Status != job.Queued {
+		return
+	}
+	lane := laneOf(st.Job)
+	d := f.depth(ctx, lane)
+	own := d.Waiting
+	if at > 0 {
+		own = d.Position(at)
+	}
+	if own == 0 {
+		return
+	}
+	st.QueuePosition = own + f.ahead(ctx, lane)
+	st.ETA = f.wait(st.Job.Model, st.QueuePosition)
+}
+
+// wait is how long n jobs of a model take to be handed out; 0 when nothing is known.
+func (f *forecast) wait(model string, n int) time.Duration {
+	c := f.catalog.capacity(model, time.Now())
+	if c <= 0 {
+		return 0
+	}
+	return time.Duration(float64(n) / c * float64(time.Second))
+}
+
+// inTime refuses a job that would wait past its deadline.
+func (f *forecast) inTime(ctx context.Context, j *job.Job, deadline time.Duration) error {
+	lane := laneOf(j)
+	n := f.depth(ctx, lane).Waiting
+	if n == 0 {
+		return nil
+	}
+	if w := f.wait(j.Model, n+f.ahead(ctx, lane)); w > deadline {
+		return &fault.Error{
+			Code: fault.Overloaded, RetryAfter: w - deadline,
+			Detail: "the jobs before this one would take longer than it may wait",
+		}
+	}
+	return nil
+}
