@@ -151,7 +151,7 @@ func TestPredictMapsEnds(t *testing.T) {
 	}
 	require.Equal(t, []string{someJob}, a.jobs.canceledIDs(), "a job nobody waits for is canceled")
 	r := a.jobs.last(t)
-	require.Equal(t, job.Request{Model: "tiny", Input: []byte(`{"text":"a"}`), Wait: 3 * time.Second}, r)
+	require.Equal(t, job.Request{Model: "tiny", Input: []byte(`{"text":"a"}`), Within: 3 * time.Second, Wait: 3 * time.Second}, r)
 
 	st = stateOf(someJob, job.Queued, "")
 	got := a.call(t, "POST", "/api/predict", goodToken, `{"text":"a"}`, "Prefer", "respond-async")
