@@ -42,6 +42,7 @@ type Config struct {
 	Jobs    JobsConfig    `yaml:"jobs"`
 	Queue   QueueConfig   `yaml:"queue"`
 	Results ResultsConfig `yaml:"results"`
+	Blobs   BlobsConfig   `yaml:"blobs"`
 
 	Webhooks WebhooksConfig `yaml:"webhooks"`
 }
@@ -113,6 +114,13 @@ type WebhooksConfig struct {
 	PerHost     int           `yaml:"per_host" env:"PENSTOCK_WEBHOOKS_PER_HOST" doc:"attempts at once to one host"`
 }
 
+// BlobsConfig bounds what clients store beside their jobs.
+type BlobsConfig struct {
+	MaxBytes  config.Bytes  `yaml:"max_bytes" env:"PENSTOCK_BLOBS_MAX_BYTES" doc:"largest blob that is taken"`
+	MaxStored config.Bytes  `yaml:"max_stored" env:"PENSTOCK_BLOBS_MAX_STORED" doc:"bound of all blobs kept; beyond it none is taken; 0 leaves the bound to the broker"`
+	TTL       time.Duration `yaml:"ttl" env:"PENSTOCK_BLOBS_TTL" doc:"how long a blob is kept; never shorter than results.retention, as large outputs are blobs"`
+}
+
 // Default is the configuration of make run.
 func Default() Config {
 	return Config{
@@ -129,6 +137,7 @@ func Default() Config {
 		Jobs:    JobsConfig{MaxAttempts: 3, Grace: 2 * time.Minute},
 		Queue:   QueueConfig{Profile: "fast", Replicas: 1, MaxBytes: 4 << 30},
 		Results: ResultsConfig{Retention: 24 * time.Hour},
+		Blobs:   BlobsConfig{MaxBytes: 64 << 20, MaxStored: 4 << 30, TTL: 24 * time.Hour},
 		Webhooks: WebhooksConfig{
 			Attempts: 9, Backoff: 1, Timeout: 10 * time.Second, Concurrency: 32, PerHost: 4,
 		},
@@ -164,6 +173,9 @@ func (c *Config) Validate() error {
 	bad(c.Queue.Profile == "fast" || c.Queue.Profile == "durable", "queue.profile: %q is neither fast nor durable", c.Queue.Profile)
 	bad(c.Jobs.MaxAttempts >= 1 && c.Jobs.MaxAttempts <= 20, "jobs.max_attempts: is 1 to 20")
 	bad(c.HTTP.MaxBody > 0 && c.HTTP.MaxBody <= 3<<20, "http.max_body: is 1 byte to 3 MiB")
+	bad(c.Blobs.MaxBytes > 0, "blobs.max_bytes: is at least 1 byte")
+	bad(c.Blobs.TTL > 0, "blobs.ttl: is more than 0")
+	c.Blobs.TTL = max(c.Blobs.TTL, c.Results.Retention)
 	w := &c.Webhooks
 	bad(w.Attempts >= 1 && w.Attempts <= 50, "webhooks.attempts: is 1 to 50")
 	bad(w.Backoff > 0 && w.Backoff <= 10, "webhooks.backoff: is above 0 and at most 10")

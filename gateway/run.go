@@ -120,6 +120,7 @@ func (g *gateway) openQueue(ctx context.Context) error {
 	o := queue.Options{
 		Name: "penstock-gateway", URL: g.cfg.NATSURL, Replicas: g.cfg.Queue.Replicas,
 		Retention: g.cfg.Results.Retention, MaxBytes: int64(g.cfg.Queue.MaxBytes),
+		BlobTTL: g.cfg.Blobs.TTL, BlobBytes: int64(g.cfg.Blobs.MaxStored),
 	}
 	if g.cfg.NATSURL == "" {
 		broker, err := queue.StartEmbedded(ctx, queue.EmbeddedConfig{
@@ -185,12 +186,12 @@ func (g *gateway) openJobs(ctx context.Context) (err error) {
 func (g *gateway) openAPI(context.Context) (err error) {
 	h := &g.cfg.HTTP
 	g.api, err = httpapi.New(httpapi.Config{
-		MaxBody: int(h.MaxBody), HeadTimeout: h.HeadTimeout, WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout,
+		MaxBody: int(h.MaxBody), MaxBlob: int(g.cfg.Blobs.MaxBytes), HeadTimeout: h.HeadTimeout, WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout,
 		Heartbeat: h.Heartbeat, MaxWait: h.MaxWait, MaxConns: h.MaxConns, MaxConnsPer: h.MaxConnsPerIP,
 		PredictModel: h.PredictModel, PredictWait: h.PredictWait,
 		HSTS: h.HSTS || g.cfg.Mode == Production, TrustedProxies: prefixes(h.TrustedProxies), DrainDelay: h.DrainDelay,
 	}, httpapi.Deps{
-		Auth: g.auth, Tokens: g.auth, Jobs: httpapi.JobsOf(g.jobs), Tenants: g.admin, Webhooks: g.hooks,
+		Auth: g.auth, Tokens: g.auth, Jobs: httpapi.JobsOf(g.jobs), Blobs: g.jobs, Tenants: g.admin, Webhooks: g.hooks,
 		Usage: httpapi.UsageOf(g.limits.Usage),
 		Ready: g.ready, Log: g.log, Audit: g.log.With("log", "audit"), Observe: g.metrics.observe,
 	})

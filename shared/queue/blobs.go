@@ -27,6 +27,9 @@ const (
 	contentType    = "Content-Type"
 	digestPrefix   = "SHA-256="
 	blobNameLength = 26
+
+	// inputRetention is as long as a job may be scheduled, live, and be a dead letter.
+	inputRetention = 62 * 24 * time.Hour
 )
 
 // Blobs keeps byte strings of any size under references that it makes, each for one tenant alone. It is an object store
@@ -43,8 +46,12 @@ type Blobs struct {
 // Blobs holds what clients upload, and outputs too large for a message, for Options.BlobTTL.
 func (q *Queue) Blobs() *Blobs { return &q.blobs }
 
-// Inputs holds inputs too large for a message, until their jobs have ended well, or for as long as a dead letter is kept.
+// Inputs holds inputs too large for a message, until their jobs have ended. That of a failed one is kept until its time is
+// over, so that the job can be tried again.
 func (q *Queue) Inputs() *Blobs { return &q.inputs }
+
+// BlobTTL is how long a blob is kept.
+func (q *Queue) BlobTTL() time.Duration { return q.opts.BlobTTL }
 
 // openBlobs makes the buckets, or finds them.
 func (q *Queue) openBlobs(ctx context.Context) error {
@@ -53,7 +60,7 @@ func (q *Queue) openBlobs(ctx context.Context) error {
 		cfg  jetstream.ObjectStoreConfig
 	}{
 		{&q.blobs, jetstream.ObjectStoreConfig{Bucket: blobsBucket, TTL: q.opts.BlobTTL, MaxBytes: q.opts.BlobBytes}},
-		{&q.inputs, jetstream.ObjectStoreConfig{Bucket: inputsBucket, TTL: deadRetention, MaxBytes: q.opts.MaxBytes}},
+		{&q.inputs, jetstream.ObjectStoreConfig{Bucket: inputsBucket, TTL: inputRetention, MaxBytes: q.opts.MaxBytes}},
 	} {
 		b.cfg.Storage, b.cfg.Replicas = jetstream.FileStorage, q.opts.Replicas
 		var err error

@@ -8,6 +8,7 @@ import (
 // Config bounds what a caller may cost. Zero values take the defaults named at the fields.
 type Config struct {
 	MaxBody     int           // bytes of a request body; 1 MiB
+	MaxBlob     int           // bytes of an uploaded blob; 64 MiB
 	MaxHead     int           // bytes of a request's head; 16 KiB, enough for the longest token
 	HeadTimeout time.Duration // for a whole head, and the first bytes of a body; 10 s
 	BodyRate    int64         // bytes a second a caller must at least send of a longer body; 32 KiB
@@ -43,6 +44,9 @@ func (c Config) withDefaults() Config {
 	def(&c.PredictWait, time.Minute)
 	if c.MaxBody <= 0 {
 		c.MaxBody = 1 << 20
+	}
+	if c.MaxBlob <= 0 {
+		c.MaxBlob = 64 << 20
 	}
 	if c.MaxHead <= 0 {
 		c.MaxHead = 16 << 10

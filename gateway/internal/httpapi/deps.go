@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -15,6 +16,7 @@ type Deps struct {
 	Auth    Authenticator
 	Tokens  Tokens
 	Jobs    Jobs
+	Blobs   Blobs
 	Tenants Tenants
 	// Webhooks is the log of what was delivered.
 	Webhooks Webhooks
@@ -74,6 +76,15 @@ type jobsOf[S Stream] interface {
 	Models() []job.Model
 	// Workers lists the live workers.
 	Workers() []job.Worker
+}
+
+// Blobs keeps byte strings for tenants, each its own alone. Fault: not_found.
+type Blobs interface {
+	// PutBlob stores what r gives. An error of r's comes back as it is, and nothing is kept then.
+	PutBlob(ctx context.Context, tenantID, mediaType string, r io.Reader) (job.Blob, error)
+	// OpenBlob describes a blob, and reads it for as long as ctx lasts.
+	OpenBlob(ctx context.Context, tenantID, ref string) (job.Blob, io.Reader, error)
+	DeleteBlob(ctx context.Context, tenantID, ref string) error
 }
 
 // JobsOf makes Jobs of an implementation whose Events returns a type of its own.

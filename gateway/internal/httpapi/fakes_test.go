@@ -328,7 +328,7 @@ func (f fakeWebhooks) Redeliver(ctx context.Context, tenantID, id string) ([]job
 
 func testDeps(jobs *fakeJobs, audit, log io.Writer) Deps {
 	return Deps{
-		Auth: fakeAuth{}, Tokens: fakeAuth{}, Jobs: jobs, Tenants: fakeTenants{}, Webhooks: fakeWebhooks{},
+		Auth: fakeAuth{}, Tokens: fakeAuth{}, Jobs: jobs, Blobs: &fakeBlobs{}, Tenants: fakeTenants{}, Webhooks: fakeWebhooks{},
 		Usage: func(_ context.Context, p *tenant.Principal) (any, error) {
 			return map[string]any{"tenant": p.Tenant.ID, "used": 1}, nil
 		},

@@ -49,6 +49,14 @@ func (k *call) predict() error {
 func (k *call) predicted(st *job.State, detach bool) error {
 	switch st.Status {
 	case job.Succeeded:
+		if name, ok := job.RefOf(st.Output); ok { // an output too large for the queue is a blob
+			blob, r, err := k.s.deps.Blobs.OpenBlob(k.context(), k.tenant, name)
+			if err != nil {
+				return err
+			}
+			k.sendBlob(&blob, r)
+			return nil
+		}
 		return k.json(fiber.StatusOK, st.Output)
 	case job.Failed:
 		if st.Error == nil {

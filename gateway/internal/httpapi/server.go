@@ -33,7 +33,7 @@ type Server struct {
 
 // New builds a server; nothing listens yet.
 func New(cfg Config, deps Deps) (*Server, error) {
-	if deps.Auth == nil || deps.Tokens == nil || deps.Jobs == nil || deps.Tenants == nil || deps.Usage == nil ||
+	if deps.Auth == nil || deps.Tokens == nil || deps.Jobs == nil || deps.Blobs == nil || deps.Tenants == nil || deps.Usage == nil ||
 		deps.Ready == nil || deps.Log == nil || deps.Audit == nil {
 		return nil, errors.New("httpapi: every dependency but Observe is needed")
 	}

@@ -31,6 +31,7 @@ func (s *Service) Cancel(ctx context.Context, tenantID, id string) (job.State, e
 		}
 		st.Apply(end)
 		s.stop(ctx, tenantID, id)
+		s.forget(ctx, st.Job)
 		return st, nil
 	}
 }

@@ -78,6 +78,7 @@ func (s *Service) expire(ctx context.Context, tenantID, id string) error {
 		}
 		if err == nil {
 			s.stop(ctx, tenantID, id)
+			s.forget(ctx, st.Job)
 		}
 		return err
 	}

@@ -41,6 +41,9 @@ func (s *Service) submit(ctx context.Context, p *tenant.Principal, r job.Request
 	if err != nil {
 		return job.Submission{}, false, err
 	}
+	if err := s.checkRefs(ctx, p.Tenant.ID, &r); err != nil {
+		return job.Submission{}, false, err
+	}
 	once := id != ""
 	if !once {
 		id = s.ids.Next(now)
@@ -215,7 +218,15 @@ func (s *Service) forecasted(ctx context.Context, st *job.State, waited bool) {
 
 // accept makes the job durable: in JOBS, or until its time in LATER. What ends it on time is stored before. once is for
 // a job that may be there already.
-func (s *Service) accept(ctx context.Context, j *job.Job, once bool) error {
+func (s *Service) accept(ctx context.Context, j *job.Job, once bool) (err error) {
+	if err := s.offload(ctx, j); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil && fault.CodeOf(err) != fault.Overloaded { // then it may be stored all the same
+			s.forget(ctx, j)
+		}
+	}()
 	if err := s.listen(j); err != nil {
 		return unavailable(err)
 	}

@@ -2,7 +2,7 @@
 //
 //	{"ms":N,"fail_attempts":K,"echo":any,"tokens":T,"crash":bool}
 //
-// Every member is optional.
+// Every member is optional, and any value may be a reference to a blob, which the worker puts in its place.
 package sleep
 
 import (
@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock-dev/penstock/gateway/internal/protocol/rawjson"
 	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
 )
 
 // Task is what every sleep asks of its model.
@@ -32,6 +33,9 @@ func Check(input []byte) (task string, err error) {
 	if rawjson.Kind(input) != '{' {
 		return "", fault.Invalid("", "the input must be an object")
 	}
+	if job.IsRef(input) {
+		return Task, nil
+	}
 	for name, v := range rawjson.Members(input) {
 		if err := member(name, v); err != nil {
 			return "", err
@@ -41,22 +45,27 @@ func Check(input []byte) (task string, err error) {
 }
 
 func member(name, v []byte) error {
-	switch string(name) {
+	field := string(name)
+	switch field {
+	case "ms", "fail_attempts", "tokens", "crash", "echo":
+	default:
+		return fault.Invalid(rawjson.Clip(name), "is not a member of this input")
+	}
+	if field == "echo" || job.IsRef(v) {
+		return nil
+	}
+	switch field {
 	case "ms":
 		return whole("ms", v, MaxMS)
 	case "fail_attempts":
 		return whole("fail_attempts", v, MaxFailAttempts)
 	case "tokens":
 		return whole("tokens", v, MaxTokens)
-	case "crash":
-		if k := rawjson.Kind(v); k != 't' && k != 'f' {
-			return fault.Invalid("crash", "must be true or false")
-		}
-		return nil
-	case "echo":
-		return nil
 	}
-	return fault.Invalid(rawjson.Clip(name), "is not a member of this input")
+	if k := rawjson.Kind(v); k != 't' && k != 'f' {
+		return fault.Invalid("crash", "must be true or false")
+	}
+	return nil
 }
 
 func whole(field string, v []byte, limit int) error {

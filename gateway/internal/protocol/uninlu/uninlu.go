@@ -2,7 +2,8 @@
 //
 //	{"text":"…","schema":{"人物":null,"地理位置":null}}
 //
-// The schema is an object, or a JSON string of one; its order matters and is kept, as nothing is rewritten here.
+// The schema is an object, or a JSON string of one; its order matters and is kept, as nothing is rewritten here. The
+// text, the schema or the whole input may be a reference to a blob, which the worker puts in its place.
 package uninlu
 
 import (
@@ -12,6 +13,7 @@ import (
 
 	"github.com/penstock-dev/penstock/gateway/internal/protocol/rawjson"
 	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
 )
 
 // Bounds of an input, in code points, keys and levels.
@@ -22,7 +24,7 @@ const (
 	MaxDepth = 8
 )
 
-// Check proves the input and names its task. Its faults are invalid_input at a path such as text or schema.人物, or
+// Check proves the input and names its task; no task where it hangs on what a reference stands for. Its faults are invalid_input at a path such as text or schema.人物, or
 // bad_request when the text is not strict JSON.
 func Check(input []byte) (task string, err error) {
 	if err := rawjson.Check(input); err != nil {
@@ -31,6 +33,9 @@ func Check(input []byte) (task string, err error) {
 	input = rawjson.Trim(input)
 	if rawjson.Kind(input) != '{' {
 		return "", fault.Invalid("", "the input must be an object with text and schema")
+	}
+	if job.IsRef(input) {
+		return "", nil
 	}
 	var text, schema []byte
 	for name, v := range rawjson.Members(input) {
@@ -43,8 +48,14 @@ func Check(input []byte) (task string, err error) {
 			return "", fault.Invalid(rawjson.Clip(name), "is not a member of this input")
 		}
 	}
-	if text, err = checkText(text); err != nil {
+	byRef := job.IsRef(text)
+	if byRef {
+		text = nil
+	} else if text, err = checkText(text); err != nil {
 		return "", err
+	}
+	if job.IsRef(schema) {
+		return "", nil
 	}
 	if schema, err = object(schema); err != nil {
 		return "", err
@@ -53,7 +64,10 @@ func Check(input []byte) (task string, err error) {
 	if err := w.level(schema, "schema", 1); err != nil {
 		return "", err
 	}
-	return w.task(text), nil
+	if task = w.task(text); byRef && task == "ner" && w.top == 1 {
+		return "", nil // choices in the text would make it another
+	}
+	return task, nil
 }
 
 // checkText gives the unquoted text.
