@@ -164,6 +164,9 @@ func (s *site) expected(e *entry, v *view, faults []fault) (broken []string) {
 	if v.Attempt > e.spec.maxAttempts || v.Max != e.spec.maxAttempts {
 		bad("attempt %d of %d, of %d asked for", v.Attempt, v.Max, e.spec.maxAttempts)
 	}
+	if v.StartedAt != nil && v.StartedAt.Before(e.after) {
+		bad("started %v, before its not_before %v", v.StartedAt, e.after)
+	}
 	switch {
 	case e.canceled && v.Status != "canceled":
 		bad("was canceled, and is %s", v.Status)
@@ -182,6 +185,10 @@ func (s *site) expected(e *entry, v *view, faults []fault) (broken []string) {
 		// and so may be a later one than it told its model.
 		if v.Output == nil || v.Output.Echo != e.op || v.Output.Attempt > v.Attempt || v.Output.Attempt <= e.spec.fails {
 			bad("attempt %d succeeded with %+v", v.Attempt, v.Output)
+		}
+	case v.Status == "expired" && e.spec.ttl > 0:
+		if v.FinishedAt.Before(v.CreatedAt.Add(time.Duration(e.spec.ttl * float64(time.Second)))) {
+			bad("expired before its ttl of %g s: %v", e.spec.ttl, v.FinishedAt)
 		}
 	case exhausted:
 		reruns++ // the last attempt failed too
@@ -261,7 +268,7 @@ func (s *site) checkList(ctx context.Context, c *caller, r *report, entries []*e
 		case e.fate == indeterminate && len(found) > 1:
 			r.wrong("%s (%s): its answer was lost, and it was accepted %d times", e.op, e.spec.kind, len(found))
 		case (e.fate == refused || e.fate == unsent) && len(found) > 0:
-			r.wrong("%s (%s): was refused or never sent, and stands in the list as %s", e.op, e.spec.kind, found[0].ID)
+			r.wrong("%s (%s): was refused or never sent, and stands in the list as %s: %s", e.op, e.spec.kind, found[0].ID, e.refusal)
 		}
 	}
 	for op, found := range byOp {

@@ -31,10 +31,17 @@ func (l life) reachable() []life {
 	all := []life{l}
 	for i := 0; i < len(all); i++ {
 		from := all[i]
+		if from.status == job.Scheduled {
+			all = append(all, from.step(&job.Event{Kind: job.Due}))
+			continue
+		}
 		for next := from.attempt; next <= min(from.attempt+2, many); next++ {
 			events := []*job.Event{
 				{Kind: job.End, Status: job.Succeeded, Attempt: next},
 				{Kind: job.End, Status: job.Failed, Attempt: next},
+			}
+			if from.status == job.Queued {
+				events = append(events, &job.Event{Kind: job.End, Status: job.Expired, Attempt: from.attempt})
 			}
 			if next > from.attempt {
 				events = append(events, &job.Event{Kind: job.Started, Attempt: next})
@@ -60,7 +67,7 @@ func (l life) reachable() []life {
 // it may have happened before each call.
 func jobModel() porcupine.Model {
 	m := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{life{status: job.Queued}} },
+		Init: func() []any { return []any{life{status: job.Scheduled}, life{status: job.Queued}} },
 		Step: func(state, _, output any) (next []any) {
 			op, _ := output.(operation)
 			from, _ := state.(life)

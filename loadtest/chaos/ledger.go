@@ -15,6 +15,8 @@ type spec struct {
 	crash       bool
 	maxAttempts int
 	priority    string
+	ttl         float64       // seconds; 0 for none
+	delay       time.Duration // until not_before
 }
 
 // fate is what a client knows of its submit.
@@ -32,6 +34,7 @@ type entry struct {
 	op     string // the client's own name of the job, in its metadata and its echo
 	tenant tenant
 	spec   spec
+	after  time.Time // not_before; zero for none
 
 	mu       sync.Mutex
 	fate     fate        // guarded by mu
@@ -41,6 +44,7 @@ type entry struct {
 	cuts     int         // guarded by mu: how often that stream was cut and resumed
 	whole    bool        // guarded by mu: the stream was read to its end
 	seen     string      // guarded by mu: the job as it was first seen ended
+	refusal  string      // guarded by mu: the answer that refused it
 	canceled bool        // guarded by mu: a cancel was answered with 200
 	touched  bool        // guarded by mu: it may have been canceled, by a request or by hanging up
 	broken   []string    // guarded by mu: promises broken on the way
@@ -120,6 +124,9 @@ func (l *ledger) open(t tenant, s spec) *entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := &entry{op: fmt.Sprintf("op-%06d", len(l.all)+1), tenant: t, spec: s}
+	if s.delay > 0 {
+		e.after = time.Now().Add(s.delay).Truncate(time.Microsecond)
+	}
 	l.all = append(l.all, e)
 	return e
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -47,8 +49,14 @@ func (c *client) one(ctx context.Context) {
 	case n < 20:
 		s.kind = "sync"
 		c.sync(ctx, c.ledger.open(t, s))
-	case n < 40:
+	case n < 30:
 		s.kind = "async"
+		c.async(ctx, c.ledger.open(t, s))
+	case n < 36:
+		s.kind, s.delay = "scheduled", c.between(50, 1500)
+		c.async(ctx, c.ledger.open(t, s))
+	case n < 40:
+		s.kind, s.ttl = "with ttl", float64(200+c.rng.IntN(800))/1000
 		c.async(ctx, c.ledger.open(t, s))
 	case n < 52:
 		s.kind, s.tokens, s.ms = "stream", 1+c.rng.IntN(8), s.ms+100
@@ -88,10 +96,17 @@ func (e *entry) body() map[string]any {
 	if e.spec.crash {
 		input["crash"] = true
 	}
-	return map[string]any{
+	body := map[string]any{
 		"model": "sleep", "input": input, "max_attempts": e.spec.maxAttempts, "priority": e.spec.priority,
 		"metadata": map[string]string{"op": e.op},
 	}
+	if e.spec.ttl > 0 {
+		body["ttl"] = e.spec.ttl
+	}
+	if !e.after.IsZero() {
+		body["not_before"] = e.after
+	}
+	return body
 }
 
 // send posts the job until something of it was sent, and notes what the answer says.
@@ -116,7 +131,7 @@ func (e *entry) answered(a *answer) *view {
 		e.was(indeterminate)
 		return nil
 	case a.status >= http.StatusBadRequest:
-		e.was(refused)
+		e.refuse(a)
 		return nil
 	case json.Unmarshal(a.body, v) != nil || v.ID == "":
 		e.wrong("accepted without a job: %s", a.body)
@@ -124,6 +139,13 @@ func (e *entry) answered(a *answer) *view {
 	}
 	e.accept(v.ID)
 	return v
+}
+
+func (e *entry) refuse(a *answer) {
+	e.was(refused)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refusal = fmt.Sprintf("status %d: %s", a.status, a.body)
 }
 
 // submit leaves the job and tells whether it was accepted.
@@ -204,7 +226,8 @@ func (c *client) stream(ctx context.Context, e *entry) {
 		case a.status == http.StatusOK:
 			e.wrong("a stream without X-Job-Id")
 		case a.status < http.StatusInternalServerError:
-			e.was(refused)
+			a.body, _ = io.ReadAll(a.stream) // only told
+			e.refuse(a)
 		default:
 			e.was(indeterminate)
 		}
