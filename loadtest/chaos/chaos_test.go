@@ -16,27 +16,27 @@ import (
 	"github.com/penstock-dev/penstock/shared/testenv/onnxlib"
 )
 
-// binaries builds what make build does, once for all tests.
+// binaries builds what make build does, once for all tests, into a folder that TestMain removes.
 var binaries = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "penstock-bin")
-	if err != nil {
-		return "", err
-	}
 	for name, cgo := range map[string]string{"gateway": "0", "worker": "1"} {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name), "../../"+name+"/cmd/"+name)
+		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(binDir, name), "../../"+name+"/cmd/"+name)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return dir, errors.New(string(out))
+			return "", errors.New(string(out))
 		}
 	}
-	return dir, nil
+	return binDir, nil
 })
 
+var binDir string
+
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if dir, err := binaries(); err == nil {
-		_ = os.RemoveAll(dir)
+	var err error
+	if binDir, err = os.MkdirTemp("", "penstock-bin"); err != nil {
+		panic(err)
 	}
+	code := m.Run()
+	_ = os.RemoveAll(binDir)
 	os.Exit(code)
 }
 
