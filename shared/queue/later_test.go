@@ -103,3 +103,33 @@ func TestOneClaimWins(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, mine)
 }
+
+func TestPublishOnceStoresOneCopy(t *testing.T) {
+	t.Parallel()
+	b := testenv.StartBroker(t)
+	gw := b.Gateway(queue.Options{})
+	ctx := within(t, 20*time.Second)
+	j := newJob()
+	for range 3 {
+		require.NoError(t, gw.PublishOnce(ctx, j))
+	}
+	d, err := gw.Depth(ctx, queue.Lane{Model: j.Model, Class: j.Class, Kind: queue.Express})
+	require.NoError(t, err)
+	assert.Zero(t, d.Waiting, "nobody has pulled from the lane yet")
+	p, got := pull(t, gw, j.Model)
+	p.Ask(3)
+	require.NoError(t, receive(t, got).Ack())
+	d, err = gw.Depth(ctx, queue.Lane{Model: j.Model, Class: j.Class, Kind: queue.Express})
+	require.NoError(t, err)
+	assert.Zero(t, d.Waiting)
+	assert.Empty(t, got)
+}
+
+func TestPositionsLieEvenlyInTheLane(t *testing.T) {
+	t.Parallel()
+	d := queue.Depth{Waiting: 10, Delivered: 100, Last: 200}
+	for place, want := range map[uint64]int{50: 0, 100: 0, 101: 1, 150: 5, 199: 10, 200: 10, 900: 10} {
+		assert.Equal(t, want, d.Position(place), "%d", place)
+	}
+	assert.Zero(t, queue.Depth{Delivered: 1, Last: 9}.Position(5))
+}

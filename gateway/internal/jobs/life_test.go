@@ -353,3 +353,46 @@ func TestADeadLetterIsRedrivenOrDiscarded(t *testing.T) {
 		assert.Equal(t, fault.NotFound, fault.CodeOf(d.Discard(t.Context(), id)), id)
 	}
 }
+
+func TestWhatIsDueGoesOnFromWhereItsLogStands(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	due := func(before int) *job.Job {
+		return &job.Job{
+			ID: job.NewID(time.Now()), Tenant: "acme", Model: "m", Class: job.Standard, CreatedAt: time.Now().UTC(), MaxAttempts: 3 + before,
+			NotBefore: time.Now(), Before: before, Input: []byte(`1`),
+		}
+	}
+	queued := func(j *job.Job) bool {
+		_, _, err := d.wk.Find(t.Context(), "acme", j.ID)
+		return err == nil
+	}
+	canceled := due(0)
+	d.append(canceled, &job.Event{Kind: job.End, Status: job.Canceled, At: time.Now()}, 0)
+	require.NoError(t, d.launch(t.Context(), canceled))
+	assert.False(t, queued(canceled), "it was canceled in time")
+
+	halfway := due(0) // a gateway died between the log and the queue
+	d.append(halfway, &job.Event{Kind: job.Due, At: time.Now()}, 0)
+	require.NoError(t, d.launch(t.Context(), halfway))
+	assert.True(t, queued(halfway))
+	require.NoError(t, d.launch(t.Context(), halfway), "and once more, as its word was lost")
+	ids, err := d.queue.Queued(t.Context(), "acme")
+	require.NoError(t, err)
+	assert.Equal(t, []string{halfway.ID}, ids)
+
+	running := due(0)
+	e := d.append(running, &job.Event{Kind: job.Due, At: time.Now()}, 0)
+	d.append(running, &job.Event{Kind: job.Started, Attempt: 1, At: time.Now()}, e.Seq)
+	require.NoError(t, d.launch(t.Context(), running))
+	assert.False(t, queued(running), "it has gone on")
+
+	retried := due(2)
+	e = d.append(retried, &job.Event{Kind: job.End, Status: job.Failed, Attempt: 2, At: time.Now(), Error: &job.Error{Code: fault.Internal}}, 0)
+	require.NoError(t, d.launch(t.Context(), retried))
+	assert.True(t, queued(retried))
+	last, err := d.wk.Last(t.Context(), "acme", retried.ID)
+	require.NoError(t, err)
+	assert.Equal(t, job.Requeued, last.Kind)
+	assert.Equal(t, e.Seq, last.Prev)
+}

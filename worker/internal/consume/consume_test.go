@@ -47,6 +47,8 @@ type bench struct {
 	gw     *queue.Queue
 	ids    *job.IDs
 	ends   chan *job.Event
+
+	ackWait time.Duration // of the consumers; the queue's own where it is 0
 }
 
 func newBench(t *testing.T) *bench {
@@ -72,7 +74,7 @@ func (b *bench) start(cfg Config, r Runner) (stop func()) {
 	if cfg.RetryDelay == 0 {
 		cfg.RetryDelay = 10 * time.Millisecond
 	}
-	c := New(cfg, b.broker.Worker(queue.Options{}), r, prometheus.NewRegistry(), testenv.Logger(b.t))
+	c := New(cfg, b.broker.Worker(queue.Options{AckWait: b.ackWait}), r, prometheus.NewRegistry(), testenv.Logger(b.t))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
@@ -206,6 +208,31 @@ func TestALongJobIsShownAsRunningAndKeepsItsLease(t *testing.T) {
 	assert.Equal(t, job.Succeeded, b.end().Status)
 	assert.Equal(t, int32(1), runs.Load())
 	assert.Equal(t, []job.Kind{job.Started, job.End}, kinds(b.log(j)))
+}
+
+func TestAJobLongerThanItsLeaseRunsOnceWhileItsWorkerLives(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.ackWait = 300 * time.Millisecond
+	var runs atomic.Int32
+	run := func(ctx context.Context, _ engine.Request, _ func([]byte) error) (engine.Result, error) {
+		runs.Add(1)
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+		}
+		return engine.Result{Output: []byte(`1`)}, ctx.Err()
+	}
+	b.start(Config{WorkerID: "w1"}, &fakeRunner{slots: 4, run: run})
+	b.start(Config{WorkerID: "w2"}, &fakeRunner{slots: 4, run: run})
+	var jobs []*job.Job
+	for range 6 {
+		jobs = append(jobs, b.submit(nil))
+	}
+	for range jobs {
+		assert.Equal(t, job.Succeeded, b.end().Status)
+	}
+	assert.EqualValues(t, len(jobs), runs.Load(), "none was handed to the other worker")
 }
 
 func TestAFailedAttemptIsTriedAgain(t *testing.T) {

@@ -1,0 +1,63 @@
+package main
+
+const (
+	jobsTests    = "./gateway/internal/jobs"
+	queueTests   = "./shared/queue"
+	consumeTests = "./worker/internal/consume"
+)
+
+func mutations() []mutation {
+	return []mutation{
+		{
+			promise: "a key makes one job, however many ask at once", what: "the claim's loser attaches",
+			file: "gateway/internal/jobs/once.go", old: "	if !won {\n", put: "	if !won && first.JobID == \"\" {\n",
+			pkg: jobsTests, tests: "TestConcurrentRepeatsMakeOneJob",
+		},
+		{
+			promise: "another body under the same key is refused", what: "the comparison",
+			file: "gateway/internal/jobs/once.go", old: "first.Fingerprint != r.Fingerprint", put: "first.Fingerprint == \"\"",
+			pkg: jobsTests, tests: "TestConcurrentRepeatsMakeOneJob",
+		},
+		{
+			promise: "a job ends once: fencing", what: "the condition on an event",
+			file: "shared/queue/events.go", old: "{strconv.FormatUint(last, 10)}", put: "nil",
+			pkg: consumeTests, tests: "TestAnAttemptThatLostTheJobWritesNothing|TestACancel",
+		},
+		{
+			promise: "a ttl ends a queued job without any worker", what: "the clock's look",
+			file: "gateway/internal/jobs/clock.go", old: "Start: s.launch, Expire: s.expire",
+			put: "Start: s.launch, Expire: func(context.Context, string, string) error { return nil }",
+			pkg: jobsTests, tests: "TestAQueuedJobExpiresWithoutAnyWorker",
+		},
+		{
+			promise: "a job that runs does not expire", what: "the look at its status",
+			file: "gateway/internal/jobs/clock.go", old: "st.Status != job.Queued && st.Status != job.Scheduled, st.Job.Before > 0", put: "st.Job.Before > 0",
+			pkg: jobsTests, tests: "TestAJobThatRunsDoesNotExpire",
+		},
+		{
+			promise: "a scheduled job is not queued before its time", what: "the wait in LATER",
+			file: "gateway/internal/jobs/submit.go", old: "	if !j.NotBefore.IsZero() {\n		if err := s.queue.Schedule", put: "	if j.ID == \"\" {\n		if err := s.queue.Schedule",
+			pkg: jobsTests, tests: "TestAScheduledJobIsQueuedAtItsTime",
+		},
+		{
+			promise: "a job canceled while scheduled never runs", what: "the event before the queue",
+			file: "gateway/internal/jobs/clock.go", old: "case last.Kind != job.Due && last.Kind != job.Requeued:\n			return nil", put: "case last == nil:\n			return nil",
+			pkg: jobsTests, tests: "TestWhatIsDueGoesOnFromWhereItsLogStands",
+		},
+		{
+			promise: "a worker that lives keeps its jobs: leases", what: "the renewal",
+			file: "worker/internal/consume/consumer.go", old: "_ = h.d.Renew()", put: "_ = h.d",
+			pkg: consumeTests, tests: "TestAJobLongerThanItsLease",
+		},
+		{
+			promise: "a job out of attempts is a dead letter", what: "the letter",
+			file: "worker/internal/consume/settle.go", old: "	if err := c.queue.Bury(ctx, queue.NewDeadLetter(h.d.Job, e)); err != nil {", put: "	if err := ctx.Err(); err != nil {",
+			pkg: consumeTests, tests: "TestTheLastAttemptLeavesADeadLetter",
+		},
+		{
+			promise: "what a dead gateway may have queued is not queued twice", what: "the condition on the subject",
+			file: "shared/queue/jobs.go", old: "return q.publish(ctx, j, onlyOne())", put: "return q.publish(ctx, j, nil)",
+			pkg: queueTests, tests: "TestPublishOnceStoresOneCopy",
+		},
+	}
+}
