@@ -110,9 +110,9 @@ func TestAWebhookIsDeliveredSignedAfterTwoFailures(t *testing.T) {
 		assert.Equal(t, first, next(t, got), "the same id, and the same bytes")
 	}
 	var told struct {
-		Type      string
-		Timestamp time.Time
-		Data      view
+		Type      string    `json:"type"`
+		Timestamp time.Time `json:"timestamp"`
+		Data      view      `json:"data"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(first.body), &told))
 	assert.Equal(t, "job.done", told.Type)
@@ -158,7 +158,7 @@ func TestAWebhookThatCannotBeIsRefused(t *testing.T) {
 		s.post("/v1/jobs", hooked(url, map[string]any{})).problem(http.StatusUnprocessableEntity, "invalid_input", field)
 	}
 	body := hooked("https://example.com/", map[string]any{})
-	body["webhook"].(map[string]any)["events"] = []string{"done", "sometimes"}
+	body["webhook"] = map[string]any{"url": "https://example.com/", "secret": hookSecret(), "events": []string{"done", "sometimes"}}
 	s.post("/v1/jobs", body).problem(http.StatusUnprocessableEntity, "invalid_input", "webhook.events[1]")
 	body["webhook"] = map[string]any{"url": "https://example.com/", "secret": "whsec_c2hvcnQ="}
 	s.post("/v1/jobs", body).problem(http.StatusUnprocessableEntity, "invalid_input", "webhook.secret")

@@ -33,7 +33,7 @@ func notPublic() []netip.Prefix {
 
 // permits tells whether an address may be reached; plain asks for plain HTTP.
 func (g *guard) permits(a netip.Addr, plain bool) bool {
-	if g.loopback && a.IsLoopback() {
+	if g.loopback && a.IsLoopback() && !a.Is4In6() {
 		return true
 	}
 	if plain || a.Zone() != "" {

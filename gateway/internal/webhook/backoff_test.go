@@ -1,0 +1,100 @@
+package webhook
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/quick"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	b := backoff{attempts: 9, scale: 1}
+	var sum time.Duration
+	for failures := 1; failures < 9; failures++ {
+		pause, more := b.next(failures, 0, 0.5)
+		assert.True(t, more)
+		assert.Equal(t, pauses()[failures-1], pause)
+		sum += pause
+	}
+	assert.Greater(t, sum, 10*time.Hour)
+	_, more := b.next(9, 0, 0.5)
+	assert.False(t, more)
+}
+
+// For whatever failures, wishes, jitter and scale: an attempt more exactly while some are left, no pause without bound,
+// none of nothing, a longer one after more failures, and the receiver's wish heeded up to the bound.
+func TestBackoffHolds(t *testing.T) {
+	t.Parallel()
+	check := func(attempts, failures uint8, wish time.Duration, seed uint64) bool {
+		r := rand.New(rand.NewPCG(seed, 1))
+		b := backoff{attempts: int(attempts), scale: 0.01 + 2*r.Float64()}
+		wish = max(0, wish)
+		jitter := r.Float64()
+		n := int(failures)
+		pause, more := b.next(n, wish, jitter)
+		if more != (n < int(attempts)) {
+			return false
+		}
+		if !more {
+			return pause == 0
+		}
+		scaled := func(d time.Duration, f float64) time.Duration { return time.Duration(float64(d) * b.scale * f) }
+		longest := scaled(6*time.Hour, 1)
+		all := pauses()
+		base := all[min(max(n, 1), len(all))-1]
+		own, _ := b.next(n, 0, jitter)
+		if own < scaled(base, 0.8)-1 || own > scaled(base, 1.2)+1 || pause < own || pause > max(own, longest) {
+			return false
+		}
+		if wish <= longest && pause < wish {
+			return false
+		}
+		later, more := b.next(n+1, 0, 0)
+		earlier, _ := b.next(n, 0, 0)
+		return !more || later >= earlier
+	}
+	require.NoError(t, quick.Check(check, &quick.Config{MaxCount: 5000}))
+}
+
+func TestARetryAfterIsReadAsHTTPSays(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"": 0, "0": 0, "120": 2 * time.Minute, " 7 ": 7 * time.Second, "-5": 0, "soon": 0, "99999999999999999999": 0,
+		"Sun, 22 Nov 2026 08:01:00 GMT": time.Minute, "Sun, 22 Nov 2026 07:00:00 GMT": 0,
+	} {
+		assert.Equal(t, want, retryAfter(text, now), text)
+	}
+	assert.Positive(t, retryAfter("9999999999", now), "whatever is asked for, no overflow")
+}
+
+func TestAGateKeepsRoomForOthers(t *testing.T) {
+	t.Parallel()
+	g := newGate(2, 3)
+	a1, a2 := g.enter("a", "t1"), g.enter("a", "t2")
+	require.NotNil(t, a1)
+	require.NotNil(t, a2)
+	assert.Nil(t, g.enter("a", "t3"), "the host has two")
+	few := g.pause("a", 0.999)
+	for range 50 {
+		assert.Nil(t, g.enter("a", "t3"))
+	}
+	assert.Greater(t, g.pause("a", 0.999), few, "the more wait, the longer")
+	for range 10_000 {
+		g.enter("a", "t3")
+	}
+	assert.LessOrEqual(t, g.pause("a", 0.999), 31*time.Second)
+	b, c := g.enter("b", "t1"), g.enter("c", "t1")
+	require.NotNil(t, b)
+	require.NotNil(t, c)
+	assert.Nil(t, g.enter("d", "t1"), "the tenant has three")
+	require.NotNil(t, g.enter("d", "t4"))
+	a1()
+	b()
+	require.NotNil(t, g.enter("a", "t1"))
+	assert.Equal(t, 100*time.Millisecond, g.pause("a", 0))
+}
