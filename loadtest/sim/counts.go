@@ -16,7 +16,7 @@ type counts struct {
 	all      int // ended ever
 	busyFor  time.Duration
 	waits    map[string][]time.Duration // by group
-	work     map[*tenant]time.Duration  // size of the jobs ended, that is run time at speed 1
+	work     map[*tenant]time.Duration  // run time
 	classes  map[job.Class]time.Duration
 	points   []point // for the picture
 	keep     bool
@@ -46,18 +46,19 @@ func (c *counts) started(now time.Duration, m *message) {
 	}
 }
 
-func (c *counts) ended(now time.Duration, m *message, took time.Duration) {
+func (c *counts) ended(now time.Duration) {
 	c.all++
-	if !c.in(now) {
-		return
+	if c.in(now) {
+		c.jobs++
 	}
-	c.jobs++
-	c.work[m.tenant] += m.size
-	c.classes[m.source.Class] += took
 }
 
-func (c *counts) busy(from, to time.Duration) {
-	c.busyFor += max(0, min(to, c.to)-max(from, c.from))
+// busy counts a slot that a job held from one moment to another.
+func (c *counts) busy(m *message, from, to time.Duration) {
+	d := max(0, min(to, c.to)-max(from, c.from))
+	c.busyFor += d
+	c.work[m.tenant] += d
+	c.classes[m.source.Class] += d
 }
 
 func (c *counts) utilisation() float64 {

@@ -24,6 +24,8 @@ type gateway struct {
 	hinter  *fair.Hinter
 	hints   []fair.Hint // to be sent with the next tick
 	count   *counts
+	swept   time.Duration // when it was last looked who has a backlog
+	found   []*tenant
 }
 
 // tenant submits jobs.
@@ -95,17 +97,26 @@ func (g *gateway) sendHints() {
 
 // sweep tells a worker of every backlog, now and then, in case that hints were lost.
 func (g *gateway) sweep(x *worker) {
-	for _, t := range g.tenants {
-		if l := g.b.lanes[fair.Source{Class: t.class, Tenant: t.name}]; l != nil && l.len() > 0 {
-			x.hint(t.class, t.name, t.weight)
+	if g.w.now-g.swept > 50*time.Millisecond || g.swept == 0 {
+		g.swept, g.found = g.w.now, g.found[:0]
+		for _, t := range g.tenants {
+			if t.backlog[t.class] == 0 {
+				continue
+			}
+			if l := g.b.lanes[fair.Source{Class: t.class, Tenant: t.name}]; l != nil && l.len() > 0 {
+				g.found = append(g.found, t)
+			}
 		}
+	}
+	for _, t := range g.found {
+		x.hint(t.class, t.name, t.weight)
 	}
 	x.plan()
 	g.w.after(sweepTick, func() { g.sweep(x) })
 }
 
-func (g *gateway) ended(m *message, took time.Duration) {
-	g.count.ended(g.w.now, m, took)
+func (g *gateway) ended(m *message) {
+	g.count.ended(g.w.now)
 	t := m.tenant
 	if m.source.Express() {
 		t.express[m.source.Class]--

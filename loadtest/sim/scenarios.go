@@ -189,7 +189,7 @@ func bound(short bool) report {
 		{small, 1, 10},
 		{small, 20, 1},
 		{wide, 20, 1},
-		{small, 1, 1},
+		{fleetOf{1, 4, 20 * time.Millisecond}, 1, 1},
 		{small, 20, 20},
 		{wide, 50, 50},
 		{wide, 200, 10},
@@ -290,20 +290,24 @@ func priorities(short bool) report {
 }
 
 func fleet(short bool) report {
+	return fleet2(pick(short, 300, 10_000), pick(short, 50, 1000), pick(short, []float64{2}, []float64{0.8, 1.2, 2}))
+}
+
+func fleet2(n, workers int, loads []float64) report {
 	r := report{
 		text: "Workers of 1, 2, 4 or 8 slots and of speed 1/2, 1 or 2, each with a clock up to 50 ms off; 1 in 100 hints is lost. " +
-			"Jobs run 50 ms to 60 s (bounded Pareto, tail 1.3) at speed 1. Nine tenants in ten are quiet and send together " +
+			"Jobs run 200 ms to 5 min (bounded Pareto, tail 1.3) at speed 1. Nine tenants in ten are quiet and send together " +
 			"a third of the capacity, evenly; the others together as much as the load says, and have a backlog when it is too much.",
 		heads: []string{"load", "tenants / workers", "quiet p50", "p99", "noisy p50", "p99", "Jain of noisy", "utilisation", "pulls per job", "consumers at most", "made per s"},
 	}
-	n, workers := pick(short, 300, 10_000), pick(short, 50, 1000)
-	for _, load := range pick(short, []float64{2}, []float64{0.8, 1.2, 2}) {
-		s := setup{seed: 7, workers: workers, mixed: true, from: 20 * time.Second, until: pick(short, 84*time.Second, 148*time.Second)}
+
+	for _, load := range loads {
+		s := setup{seed: 7, workers: workers, mixed: true, from: 20 * time.Second, until: 84 * time.Second}
 		var capacity float64
 		s.load = func(g *gateway) {
 			capacity = g.capacity()
-			mean := heavyMean(50*time.Millisecond, time.Minute)
-			size := heavy(g.w.rand, 50*time.Millisecond, time.Minute)
+			mean := heavyMean(200*time.Millisecond, 5*time.Minute)
+			size := heavy(g.w.rand, 200*time.Millisecond, 5*time.Minute)
 			rate := capacity / mean
 			noisy := n / 10
 			for i := range n - noisy {

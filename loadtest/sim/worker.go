@@ -95,9 +95,9 @@ func (x *worker) start(m *message) {
 	x.g.count.started(x.w.now, m)
 	x.w.after(took, func() {
 		delete(x.running, m)
-		x.g.count.busy(x.w.now-took, x.w.now)
+		x.g.count.busy(m, x.w.now-took, x.w.now)
 		x.up.send(func() { x.b.ack(m) })
-		x.g.ended(m, took)
+		x.g.ended(m)
 		x.sched.Ended(x.clock(), m.source, m.tenant.name, took)
 		if len(x.staged) > 0 {
 			next := x.staged[0]
@@ -110,7 +110,7 @@ func (x *worker) start(m *message) {
 
 // stop counts the time of what still runs when the simulation ends.
 func (x *worker) stop() {
-	for _, since := range x.running {
-		x.g.count.busy(since, x.w.now)
+	for m, since := range x.running {
+		x.g.count.busy(m, since, x.w.now)
 	}
 }

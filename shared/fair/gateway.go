@@ -34,7 +34,7 @@ type Hint struct {
 
 // Hinter decides when a gateway sends hints: at once for the first job of a backlog, and then at most one in an
 // interval, the last of them after the last job. The interval is longer for a long backlog, which no worker will find
-// empty soon.
+// empty soon, and where many tenants have one, so that all hints together stay within some hundreds a second.
 type Hinter struct {
 	every, long time.Duration
 	sent        map[hintKey]*hinted
@@ -54,7 +54,10 @@ type hinted struct {
 	waiting bool // in due
 }
 
-const longBacklog = 256
+const (
+	longBacklog = 256
+	mostHints   = 500 // a second, save the first of each tenant
+)
 
 // NewHinter makes one; zero means 100 ms.
 func NewHinter(every time.Duration) *Hinter {
@@ -84,10 +87,11 @@ func (h *Hinter) Published(x Hint, backlog int, now time.Time) bool {
 }
 
 func (h *Hinter) interval(backlog int) time.Duration {
+	many := time.Duration(len(h.sent)) * time.Second / mostHints
 	if backlog > longBacklog {
-		return h.long
+		return max(h.long, many)
 	}
-	return h.every
+	return max(h.every, many)
 }
 
 // Due gives the hints whose time has come, in order of model, class and tenant; call it every few tens of milliseconds.
@@ -101,7 +105,7 @@ func (h *Hinter) Due(now time.Time) []Hint {
 			rest = append(rest, k)
 			continue
 		}
-		s.waiting, s.at, s.next = false, now, now.Add(h.every)
+		s.waiting, s.at, s.next = false, now, now.Add(h.interval(0))
 		out = append(out, Hint{k.model, k.class, k.tenant, s.weight})
 	}
 	h.due = rest

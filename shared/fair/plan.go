@@ -138,7 +138,8 @@ func (s *Sched) choose(c *class, asked int, now time.Time) choice {
 	if n == 0 && asked == 0 {
 		fresh := freshIdle
 		if s.contended() && s.slow() {
-			fresh = freshProbe
+			run := s.gap() * time.Duration(s.config.Slots)
+			fresh = max(freshProbe, min(freshProbe*time.Duration(x.empties), run/4))
 		}
 		if x.unheard(now, fresh) {
 			n = 1

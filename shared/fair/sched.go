@@ -73,11 +73,15 @@ func (s *Sched) Used() int { return s.used }
 // Hint hears that a tenant has a backlog.
 func (s *Sched) Hint(now time.Time, name job.Class, tenant string, weight float64) {
 	c := s.class[indexOf(name)]
+	b := c.tenants[tenant]
+	if b != nil && b.listed && b.weight == weight {
+		b.hinted = now
+		return
+	}
 	a := s.costs.of(tenant)
 	if weight > 0 {
 		a.weight = weight
 	}
-	b := c.tenants[tenant]
 	if b == nil {
 		b = &backlog{source: Source{c.name, tenant}, a: a, weight: a.weight, waiting: -1}
 		c.tenants[tenant] = b
@@ -97,7 +101,7 @@ func (s *Sched) Hint(now time.Time, name job.Class, tenant string, weight float6
 func (s *Sched) list(c *class, b *backlog) {
 	if !c.contended() {
 		c.epoch++ // what was served without contention is not held against anybody
-		c.express.v = c.v
+		c.express.v, c.express.seen, c.express.tenants = c.v, 0, 0
 	}
 	b.listed, b.weight = true, b.a.weight
 	c.ring.add(b)
@@ -138,8 +142,8 @@ func (s *Sched) Delivered(now time.Time, d Delivery) {
 	}
 	run := s.costs.estimate(a)
 	if d.Source.Express() {
-		c.express.delivered(d.Waited, d.Waiting, a, now)
-		c.chargeExpress(k, a, run, s.costs.mean()*float64(s.config.Slots), s.config.ExpressBound)
+		c.express.delivered(d.Waited, d.Waiting, now)
+		c.chargeExpress(k, a, run, s.costs.mean(), s.config)
 	} else if b := c.tenants[d.Source.Tenant]; b != nil {
 		b.asked = max(0, b.asked-1)
 		b.running++
@@ -165,21 +169,23 @@ func (b *backlog) charge(run float64) {
 	}
 }
 
-// chargeExpress charges the lane with a job only if its tenant has had its share already. most bounds how long, in
-// seconds of run time, one dear job can hold the lane back.
-func (c *class) chargeExpress(k int, a *account, run, most float64, bound int) {
+// chargeExpress charges the lane with a job, unless its tenant is well within its share. A tenant may save up its share
+// for as many jobs as it may have on the lane, since they may come one after the other, and is well within while it has
+// half of that left; a worker that sees few of a tenant's jobs needs that much to tell chance from quiet. The first job
+// that is seen of a tenant is free.
+func (c *class) chargeExpress(k int, a *account, run, mean float64, config Config) {
 	if !c.contended() {
 		return
 	}
 	if a.epoch[k] != c.epoch {
-		a.epoch[k], a.ahead[k] = c.epoch, c.v
+		a.epoch[k], a.ahead[k] = c.epoch, c.v+run/a.weight
+		return
 	}
-	x := &c.express
-	if a.ahead[k] > c.v {
-		w := x.weight(bound)
-		x.v = min(max(x.v, c.v)+run/w, c.v+most/w)
+	saved := float64(config.ExpressBound) * run / a.weight
+	if a.ahead[k] > c.v-saved/2 {
+		c.express.charge(a, run, c.v, mean, config)
 	}
-	a.ahead[k] = max(a.ahead[k], c.v) + run/a.weight
+	a.ahead[k] = max(a.ahead[k], c.v-saved) + run/a.weight
 }
 
 // Ended hears that a job that was delivered is no longer in hand, and how long it ran.
@@ -222,6 +228,7 @@ func (s *Sched) Returned(now time.Time, src Source, waited bool, n int) {
 	default:
 		c.express.asked = max(0, c.express.asked-n)
 		c.express.waiting, c.express.heard = 0, now
+		c.express.empties++
 	}
 }
 
