@@ -175,8 +175,9 @@ func (r *report) print(w io.Writer) {
 		verdict = "must be equal"
 	}
 	row("quota counted; accepted less given back", "%d; %d (%s)", r.counted, r.expect, verdict)
-	const most = 30
+	const most, long = 30, 700
 	for i, b := range r.broken {
+		b = b[:min(len(b), long)]
 		if i == most {
 			say(w, "- and %d more\n", len(r.broken)-most)
 			break
