@@ -19,7 +19,26 @@ func (q *Queue) Publish(ctx context.Context, j *job.Job) error { return q.publis
 // PublishOnce is Publish of a job that may be in the queue already, as somebody who died meanwhile, or acts at the same
 // time, has published it.
 func (q *Queue) PublishOnce(ctx context.Context, j *job.Job) error {
+	if err := q.dropEnded(ctx, j); err != nil {
+		return err
+	}
 	return q.publish(ctx, j, onlyOne())
+}
+
+// dropEnded takes the message of a retried job's ended life out of the queue. Whoever wrote that end may not have settled
+// the message yet, and the new one would be taken for a second copy.
+func (q *Queue) dropEnded(ctx context.Context, j *job.Job) error {
+	if j.Before == 0 {
+		return nil
+	}
+	old, seq, err := q.Find(ctx, j.Tenant, j.ID)
+	if errors.Is(err, ErrNotFound) || err == nil && old.Before == j.Before {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return q.Remove(ctx, seq)
 }
 
 // onlyOne is the condition that a subject holds no message.

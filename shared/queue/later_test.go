@@ -133,3 +133,19 @@ func TestPositionsLieEvenlyInTheLane(t *testing.T) {
 	}
 	assert.Zero(t, queue.Depth{Delivered: 1, Last: 9}.Position(5))
 }
+
+func TestARetryIsNotTakenForItsLastAttempt(t *testing.T) {
+	t.Parallel()
+	gw := testenv.StartBroker(t).Gateway(queue.Options{})
+	ctx := within(t, 20*time.Second)
+	j := newJob()
+	require.NoError(t, gw.Publish(ctx, j)) // its end is stored, and its worker has not settled it yet
+	again := *j
+	again.Before = 1
+	for range 2 {
+		require.NoError(t, gw.PublishOnce(ctx, &again))
+		found, _, err := gw.Find(ctx, j.Tenant, j.ID)
+		require.NoError(t, err)
+		assert.Equal(t, 1, found.Before)
+	}
+}
