@@ -85,6 +85,9 @@ func (l *faultLog) unasked(s *server, how error) {
 		l.end(l.begin(crashed))
 		return
 	}
+	if how != nil && how.Error() == "signal: terminated" {
+		return // it was asked to while it was starting, before it hears signals
+	}
 	l.wrong("%s ended by itself: %v", s.name, how)
 }
 
@@ -200,8 +203,8 @@ func (s *site) term(ctx context.Context, k faultKind, t *server) {
 	}
 	select {
 	case <-ended:
-		if code := t.exitCode(); code != 0 {
-			s.faults.wrong("%s ended with status %d after SIGTERM", t.name, code)
+		if how := t.end(); how != nil {
+			s.faults.unasked(t, how) // while it drained, a job may have killed it
 		}
 	case <-time.After(termTimeout):
 		s.faults.wrong("%s did not end within %v of SIGTERM", t.name, termTimeout)

@@ -32,7 +32,7 @@ type server struct {
 	gate  chan struct{} // guarded by mu: closed when it may start; replaced while it is held down
 	up    chan struct{} // guarded by mu: closed when it is ready; replaced at each start
 	ended chan struct{} // guarded by mu: closed when the process has ended; replaced at each start
-	code  int           // guarded by mu: of the last end
+	how   error         // guarded by mu: the last end; nil for status 0
 }
 
 func newServer(name string, command func() *exec.Cmd, ready func(context.Context, int) bool) *server {
@@ -56,7 +56,7 @@ func (s *server) keep(ctx context.Context) error {
 			return err
 		}
 		pause := 20 * time.Millisecond
-		if s.exitCode() > 0 {
+		if how, ok := errors.AsType[*exec.ExitError](s.end()); ok && how.ExitCode() > 0 {
 			pause = time.Second // it cannot even start
 		}
 		_ = wait(ctx, pause) // the loop looks at ctx
@@ -89,7 +89,7 @@ func (s *server) once(ctx context.Context) error {
 	how := cmd.Wait()
 	s.mu.Lock()
 	asked := s.asked
-	s.pid, s.up, s.code = 0, make(chan struct{}), cmd.ProcessState.ExitCode()
+	s.pid, s.up, s.how = 0, make(chan struct{}), how
 	close(ended)
 	s.mu.Unlock()
 	if !asked && ctx.Err() == nil {
@@ -124,10 +124,11 @@ func (s *server) isUp() (up <-chan struct{}, pid int) {
 	return s.up, s.pid
 }
 
-func (s *server) exitCode() int {
+// end is how the process ended last.
+func (s *server) end() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.code
+	return s.how
 }
 
 // awaitUp waits until every server is ready.
