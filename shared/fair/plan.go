@@ -38,21 +38,41 @@ func (s *Sched) room() int {
 }
 
 // withdraw takes back credit that should not stand any more: all of a full worker whose slots come free slowly; that of
-// the batch lane of any worker that stays full; and what was given to idle lanes before there was a backlog.
+// the batch lane of any worker that stays full; what was given to idle lanes before there was a backlog; and what stands
+// idle at one lane while another is known to hold jobs and there is no room to ask for them.
 func (s *Sched) withdraw(now time.Time) {
 	full := s.used >= s.config.Slots
 	long := full && now.Sub(s.full) > fullGrace
 	contended := s.contended()
+	crowded := !full && s.crowded()
 	for k, c := range s.class {
 		x := &c.express
 		if x.parked == 0 {
 			continue
 		}
-		if full && s.slow() || long && k == classes-1 || contended && x.parked > 1 {
-			x.parked = 0
+		if full && s.slow() || long && k == classes-1 || contended && x.parked > 1 || crowded && x.parked > 1 && x.known() == 0 {
+			x.parked, x.heard = 0, now // credit that stood there unused says that the lane is empty
 			s.out = append(s.out, Action{Op: Withdraw, Source: Source{Class: c.name}})
 		}
 	}
+}
+
+// crowded tells that an express lane holds jobs that are not asked for, as all free slots are promised to others.
+func (s *Sched) crowded() bool {
+	if s.room() > 0 {
+		return false
+	}
+	for _, c := range s.class {
+		if x := &c.express; x.known() > 0 && x.asked == 0 && x.parked == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// known tells that an express lane holds jobs for which no credit was given.
+func (s *Sched) known() bool {
+	return s.class[0].express.known() > 0 || s.class[1].express.known() > 0 || s.class[2].express.known() > 0
 }
 
 // choice is where the next credit of a class goes: its express lane, or a backlog.
@@ -96,8 +116,12 @@ func (s *Sched) deal(now time.Time) {
 			s.ask(b)
 			s.expect(&owed, k, s.costs.estimate(b.a), hungry)
 		} else {
+			x := &s.class[k].express
+			if !contended && x.waiting == 0 {
+				room++ // it will be a standing credit
+			}
 			asks[k]++
-			s.class[k].express.asked++
+			x.asked++
 			s.expect(&owed, k, s.costs.mean(), hungry)
 		}
 		room--
@@ -179,7 +203,7 @@ func (s *Sched) park() {
 			s.out = append(s.out, Action{Op: Ask, Source: Source{Class: c.name}, N: 1, Wait: true})
 		}
 	}
-	if contended || s.gap() < s.config.Quick && room < s.config.Slots/4 {
+	if contended || s.known() || s.gap() < s.config.Quick && room < s.config.Slots/4 {
 		return
 	}
 	if middle := s.class[1]; room > 0 {

@@ -26,6 +26,8 @@ func (j *Job) AppendHead(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `,"max_attempts":`...), int64(j.MaxAttempts), 10)
 	b = appendSeconds(b, `,"ttl":`, j.TTL)
 	b = appendSeconds(b, `,"timeout":`, j.Timeout)
+	b = appendTrue(b, `,"backlog":true`, j.Backlog)
+	b = appendSeconds(b, `,"weight":`, j.Weight)
 	b = appendTrue(b, `,"stream":true`, j.Stream)
 	b = appendTrue(b, `,"sync":true`, j.Sync)
 	b = appendSet(b, `,"task":`, j.Task)
@@ -274,6 +276,10 @@ func (r *headReader) job(j *Job) {
 			j.TTL = r.float()
 		case "timeout":
 			j.Timeout = r.float()
+		case "backlog":
+			j.Backlog = r.yes()
+		case "weight":
+			j.Weight = r.float()
 		case "stream":
 			j.Stream = r.yes()
 		case "sync":

@@ -36,6 +36,7 @@ func TestHeads(t *testing.T) {
 	odd.Subject, odd.Metadata = "a \"quoted\" <b> 名\n", map[string]string{"b": "1", "a": "ü"}
 	odd.NotBefore, odd.Before, odd.Mark, odd.Fingerprint = odd.CreatedAt.Add(time.Hour), 3, "abcdefgh", "f00"
 	odd.Hooks = "started,done"
+	odd.Backlog, odd.Weight = true, 2.5
 	odd.TTL, odd.Timeout, odd.Stream, odd.Version = 0.5, 1e9, true, "2"
 	for _, j := range []*job.Job{{}, sampleJob(), odd} {
 		var want, slow, fast job.Job

@@ -61,6 +61,8 @@ type Job struct {
 	MaxAttempts int               `json:"max_attempts"`
 	TTL         float64           `json:"ttl,omitempty"`     // seconds it may stay queued; 0 means no bound
 	Timeout     float64           `json:"timeout,omitempty"` // seconds an attempt may run; 0 means the model's own bound
+	Backlog     bool              `json:"backlog,omitempty"` // it waits in its tenant's own lane
+	Weight      float64           `json:"weight,omitempty"`  // of its tenant; 0 means 1
 	Stream      bool              `json:"stream,omitempty"`  // the caller reads deltas as they come
 	Sync        bool              `json:"sync,omitempty"`    // the answer goes out in the submit's own response
 	Task        string            `json:"task,omitempty"`    // what the input asks of the model, for scopes and audit

@@ -46,7 +46,7 @@ func onlyOne() nats.Header { return nats.Header{jetstream.ExpectedLastSubjSeqHea
 
 func (q *Queue) publish(ctx context.Context, j *job.Job, condition nats.Header) error {
 	b, done := job.Scratch()
-	m := &nats.Msg{Subject: jobSubject(j, Express), Header: condition, Data: appendFrame(b, j, j.Input)}
+	m := &nats.Msg{Subject: jobSubject(j), Header: condition, Data: appendFrame(b, j, j.Input)}
 	defer func() { done(m.Data) }()
 	_, err := q.store(ctx, m, func(m *nats.Msg) { m.Header = onlyOne() })
 	if err == nil {

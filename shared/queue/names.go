@@ -37,21 +37,34 @@ const (
 
 // Lane names one consumer of JOBS: what a worker can pull from.
 type Lane struct {
-	Model string
-	Class job.Class
-	Kind  LaneKind
+	Model  string
+	Class  job.Class
+	Kind   LaneKind
+	Tenant string // whose backlog; empty on the express lane
 }
 
 // consumer is the durable's name. It must hold no dot, and one for each lane.
 func (l Lane) consumer() string {
-	return name(l.Model) + "_" + string(l.Class) + "_" + string(l.Kind)
+	n := name(l.Model) + "_" + string(l.Class) + "_" + string(l.Kind)
+	if l.Tenant != "" {
+		n += "_" + l.Tenant
+	}
+	return n
 }
 
 func (l Lane) filter() string {
-	return fmt.Sprintf("jobs.%s.%s.%s.>", token(l.Model), l.Class, l.Kind)
+	f := "jobs." + token(l.Model) + "." + string(l.Class) + "." + string(l.Kind) + "."
+	if l.Tenant != "" {
+		return f + l.Tenant + ".*"
+	}
+	return f + ">"
 }
 
-func jobSubject(j *job.Job, kind LaneKind) string {
+func jobSubject(j *job.Job) string {
+	kind := Express
+	if j.Backlog {
+		kind = Backlog
+	}
 	return "jobs." + token(j.Model) + "." + string(j.Class) + "." + string(kind) + "." + j.Tenant + "." + j.ID
 }
 

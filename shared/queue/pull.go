@@ -2,8 +2,10 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,30 +20,39 @@ const (
 	pullHeartbeat = 3 * time.Second
 )
 
-// Puller asks one lane's consumer for jobs, by credit: never more arrive than were asked for.
+// Puller asks one lane's consumer for jobs, by credit: never more arrive than were asked for. Credit is of two kinds:
+// what waits at the broker until there are jobs, and what comes back at once when there are none.
 type Puller struct {
-	q       *Queue
-	lane    Lane
-	subject string // where pull requests go
-	deliver func(*Delivery)
-	changed func() // credit came back unused; the owner may ask again
+	q        *Queue
+	lane     Lane
+	subject  string // where pull requests go
+	deliver  func(*Delivery)
+	returned func(waited bool, n int) // credit came back unused; the owner may ask again
 
 	mu      sync.Mutex
-	asked   int                // guarded by mu: credit that the broker holds
-	sub     *nats.Subscription // guarded by mu: replaced when the broker may have forgotten our requests
-	created time.Time          // guarded by mu: when the consumer was made
-	heard   time.Time          // guarded by mu: last sign of life
-	stopped bool               // guarded by mu
+	waiting credit    // guarded by mu
+	now     credit    // guarded by mu
+	created time.Time // guarded by mu: when the consumer was made
+	lost    bool      // guarded by mu: consumer and requests must be made anew
+	stopped bool      // guarded by mu
 	unhook  func()
 	done    chan struct{} // closed when the watchdog has ended
 	stop    context.CancelFunc
 }
 
-// Pull starts pulling from a lane. deliver and changed run on the client's goroutine and must not block; nothing
+// credit is what the broker holds of one kind.
+type credit struct {
+	waits bool
+	asked int
+	sub   *nats.Subscription // replaced when the broker may have forgotten our requests
+	heard time.Time          // last sign of life
+}
+
+// Pull starts pulling from a lane. deliver and returned run on the client's goroutines and must not block; nothing
 // arrives before the first Ask.
-func (q *Queue) Pull(ctx context.Context, lane Lane, deliver func(*Delivery), changed func()) (*Puller, error) {
+func (q *Queue) Pull(ctx context.Context, lane Lane, deliver func(*Delivery), returned func(waited bool, n int)) (*Puller, error) {
 	p := &Puller{
-		q: q, lane: lane, deliver: deliver, changed: changed, done: make(chan struct{}),
+		q: q, lane: lane, deliver: deliver, returned: returned, done: make(chan struct{}), waiting: credit{waits: true},
 		subject: "$JS.API.CONSUMER.MSG.NEXT." + jobsStream + "." + lane.consumer(),
 	}
 	created, err := q.ensureConsumer(ctx, lane)
@@ -49,7 +60,7 @@ func (q *Queue) Pull(ctx context.Context, lane Lane, deliver func(*Delivery), ch
 		return nil, err
 	}
 	p.created = created
-	if err := p.subscribe(); err != nil {
+	if err := errors.Join(p.subscribe(&p.waiting), p.subscribe(&p.now)); err != nil {
 		return nil, err
 	}
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -59,15 +70,16 @@ func (q *Queue) Pull(ctx context.Context, lane Lane, deliver func(*Delivery), ch
 	return p, nil
 }
 
-func (p *Puller) subscribe() error {
-	sub, err := p.q.nc.Subscribe(p.q.nc.NewInbox(), p.receive)
+// subscribe hears what one kind of credit brings. A request's own token says how much it asked for.
+func (p *Puller) subscribe(c *credit) error {
+	sub, err := p.q.nc.Subscribe(p.q.nc.NewInbox()+".*", func(m *nats.Msg) { p.receive(c, m) })
 	if err != nil {
 		return fmt.Errorf("queue: pull: %w", err)
 	}
 	if err := sub.SetPendingLimits(-1, -1); err != nil { // credit is the bound
 		return fmt.Errorf("queue: pull: %w", err)
 	}
-	p.sub, p.heard = sub, time.Now()
+	c.sub, c.heard, c.asked = sub, time.Now(), 0
 	return nil
 }
 
@@ -75,78 +87,101 @@ func (p *Puller) subscribe() error {
 func (p *Puller) Asked() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.asked
+	return p.waiting.asked + p.now.asked
 }
 
-// Ask gives the broker credit for n more jobs.
+// Ask gives the broker credit for n more jobs, which waits for them.
 func (p *Puller) Ask(n int) {
+	p.ask(&p.waiting, n, `{"batch":`+strconv.Itoa(n)+`,"expires":`+strconv.FormatInt(int64(pullExpires), 10)+
+		`,"idle_heartbeat":`+strconv.FormatInt(int64(pullHeartbeat), 10)+`}`)
+}
+
+// AskNow gives the broker credit for n of the jobs that are there; what they don't take comes back.
+func (p *Puller) AskNow(n int) { p.ask(&p.now, n, `{"batch":`+strconv.Itoa(n)+`,"no_wait":true}`) }
+
+func (p *Puller) ask(c *credit, n int, request string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n <= 0 || p.stopped {
 		return
 	}
-	req := `{"batch":` + strconv.Itoa(n) + `,"expires":` + strconv.FormatInt(int64(pullExpires), 10) +
-		`,"idle_heartbeat":` + strconv.FormatInt(int64(pullHeartbeat), 10) + `}`
-	if p.asked == 0 {
-		p.heard = time.Now()
+	if c.asked == 0 {
+		c.heard = time.Now()
 	}
-	p.asked += n
-	if err := p.q.nc.PublishRequest(p.subject, p.sub.Subject, []byte(req)); err != nil {
+	c.asked += n
+	inbox := strings.TrimSuffix(c.sub.Subject, "*") + strconv.Itoa(n)
+	if err := p.q.nc.PublishRequest(p.subject, inbox, []byte(request)); err != nil {
 		p.q.log.Warn("pull request not sent", "consumer", p.lane.consumer(), "error", err)
 	}
 }
 
+// Withdraw takes the credit that waits back. What is on its way still comes; nothing is told of as returned.
+func (p *Puller) Withdraw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped || p.waiting.asked == 0 {
+		return
+	}
+	old := p.waiting.sub
+	if err := p.subscribe(&p.waiting); err != nil {
+		p.q.log.Warn("credit not withdrawn", "consumer", p.lane.consumer(), "error", err)
+		return
+	}
+	_ = old.Drain() // the broker forgets requests that nobody listens for
+}
+
 // receive runs on the subscription's goroutine.
-func (p *Puller) receive(m *nats.Msg) {
+func (p *Puller) receive(c *credit, m *nats.Msg) {
 	if m.Reply == "" || len(m.Header) > 0 && m.Header.Get("Status") != "" {
-		p.status(m)
+		p.status(c, m)
 		return
 	}
 	p.mu.Lock()
-	if p.sub != m.Sub {
-		p.mu.Unlock()
-		// Asked for before a reset: its credit was written off, but it is ours to run or give back.
-	} else {
-		p.asked = max(0, p.asked-1)
-		p.heard = time.Now()
-		p.mu.Unlock()
+	if c.sub == m.Sub { // else asked for before a reset: its credit was written off, but it is ours to run or give back
+		c.asked = max(0, c.asked-1)
+		c.heard = time.Now()
 	}
+	p.mu.Unlock()
 	d, err := newDelivery(p, m)
 	if err != nil {
 		// A message that is no job can never be run; keep it from coming back.
 		p.q.log.Error("message in JOBS is no job", "subject", m.Subject, "error", err)
 		_ = p.q.nc.Publish(m.Reply, []byte(ackTerm))
-		p.changed()
+		p.returned(c.waits, 1)
 		return
 	}
+	d.Waited = c.waits
 	p.deliver(d)
 }
 
-// status takes the broker's words about pull requests: heartbeats, expiries, and a consumer that is gone.
-func (p *Puller) status(m *nats.Msg) {
+// status takes the broker's words about pull requests: heartbeats, credit that comes back, and a consumer that is gone.
+func (p *Puller) status(c *credit, m *nats.Msg) {
 	p.mu.Lock()
-	if p.sub != m.Sub {
+	if c.sub != m.Sub {
 		p.mu.Unlock()
 		return
 	}
-	p.heard = time.Now()
-	code := m.Header.Get("Status")
-	if code == "100" {
-		p.mu.Unlock()
-		return
-	}
-	lost := code == "503" // nobody listens: the consumer is gone
-	if n, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages")); err == nil {
-		p.asked = max(0, p.asked-n)
-	} else {
-		lost = lost || code == "409" || code == "404"
-	}
-	if lost {
-		p.heard = time.Time{} // the watchdog makes consumer and requests anew
+	c.heard = time.Now()
+	back := 0
+	switch code := m.Header.Get("Status"); code {
+	case "100":
+	case "503": // nobody listens: the consumer is gone
+		p.lost = true
+	default:
+		n, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
+		if err != nil && !c.waits && (code == "404" || code == "408") {
+			n, err = strconv.Atoi(lastToken(m.Subject)) // all that the request asked for
+		}
+		if err == nil {
+			back = min(n, c.asked)
+			c.asked -= back
+		} else if code == "409" || code == "404" {
+			p.lost = true
+		}
 	}
 	p.mu.Unlock()
-	if !lost {
-		p.changed()
+	if back > 0 {
+		p.returned(c.waits, back)
 	}
 }
 
@@ -162,7 +197,7 @@ func (p *Puller) watchdog(ctx context.Context) {
 		case <-tick.C:
 		}
 		p.mu.Lock()
-		silent := p.asked > 0 && time.Since(p.heard) > 2*pullHeartbeat+time.Second
+		silent := p.lost || p.waiting.silent(2*pullHeartbeat+time.Second) || p.now.silent(time.Second)
 		p.mu.Unlock()
 		if silent && p.q.Ready() {
 			p.reset(ctx)
@@ -170,8 +205,10 @@ func (p *Puller) watchdog(ctx context.Context) {
 	}
 }
 
-// reset writes the outstanding credit off, makes the consumer again if it is gone, and starts with a new inbox, so
-// that no answer to an old request can be counted as one to a new.
+func (c *credit) silent(d time.Duration) bool { return c.asked > 0 && time.Since(c.heard) > d }
+
+// reset writes the outstanding credit off, makes the consumer again if it is gone, and starts with new inboxes, so that
+// no answer to an old request can be counted as one to a new.
 func (p *Puller) reset(ctx context.Context) {
 	created, err := p.q.ensureConsumer(ctx, p.lane)
 	if err != nil {
@@ -183,33 +220,41 @@ func (p *Puller) reset(ctx context.Context) {
 		p.mu.Unlock()
 		return
 	}
-	old := p.sub
-	if err := p.subscribe(); err != nil {
+	old := [...]credit{p.waiting, p.now}
+	if err := errors.Join(p.subscribe(&p.waiting), p.subscribe(&p.now)); err != nil {
 		p.mu.Unlock()
 		return
 	}
-	p.created, p.asked = created, 0
+	p.created, p.lost = created, false
 	p.mu.Unlock()
-	_ = old.Drain() // what is on its way still comes
-	p.changed()
+	for i := range old {
+		_ = old[i].sub.Drain() // what is on its way still comes
+		p.returned(old[i].waits, old[i].asked)
+	}
 }
 
 // Stop asks no more. What the broker has sent already is still delivered; Stop returns when it is, or ctx ends.
 func (p *Puller) Stop(ctx context.Context) {
 	p.mu.Lock()
+	if p.stopped {
+		p.mu.Unlock()
+		return
+	}
 	p.stopped = true
-	sub := p.sub
+	subs := [...]*nats.Subscription{p.waiting.sub, p.now.sub}
 	p.mu.Unlock()
 	p.unhook()
 	p.stop()
 	<-p.done
-	closed := sub.StatusChanged(nats.SubscriptionClosed)
-	if sub.Drain() != nil {
-		return
-	}
-	select {
-	case <-closed:
-	case <-ctx.Done():
+	for _, sub := range subs {
+		closed := sub.StatusChanged(nats.SubscriptionClosed)
+		if sub.Drain() != nil {
+			continue
+		}
+		select {
+		case <-closed:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -222,6 +267,8 @@ type Delivery struct {
 	Fresh bool
 	// Waiting is how many more jobs the lane holds behind this one.
 	Waiting int
+	// Waited tells that the job took credit that waited for it.
+	Waited bool
 
 	q     *Queue
 	reply atomic.Pointer[string] // where acks go; replaced by Adopt

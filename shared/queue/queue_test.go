@@ -44,7 +44,7 @@ func pull(t *testing.T, q *queue.Queue, model string) (*queue.Puller, <-chan *qu
 	t.Helper()
 	got := make(chan *queue.Delivery, 64)
 	p, err := q.Pull(t.Context(), queue.Lane{Model: model, Class: job.Standard, Kind: queue.Express},
-		func(d *queue.Delivery) { got <- d }, func() {})
+		func(d *queue.Delivery) { got <- d }, func(bool, int) {})
 	require.NoError(t, err)
 	t.Cleanup(func() { p.Stop(context.Background()) })
 	return p, got
@@ -293,4 +293,64 @@ func TestAFullQueueRefuses(t *testing.T) {
 		}
 	}
 	require.ErrorIs(t, err, queue.ErrFull)
+}
+
+func TestCreditThatDoesNotWaitComesBack(t *testing.T) {
+	t.Parallel()
+	b := testenv.StartBroker(t)
+	gw, wk := b.Gateway(queue.Options{}), b.Worker(queue.Options{})
+	ctx := within(t, 20*time.Second)
+	lane := queue.Lane{Model: "m.1/x", Class: job.Standard, Kind: queue.Backlog, Tenant: "acme"}
+	got, back := make(chan *queue.Delivery, 8), make(chan int, 8)
+	p, err := wk.Pull(t.Context(), lane, func(d *queue.Delivery) { got <- d }, func(waited bool, n int) {
+		assert.False(t, waited)
+		back <- n
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { p.Stop(context.Background()) })
+	p.AskNow(3)
+	assert.Equal(t, 3, <-back, "nothing is there")
+	for range 2 {
+		j := newJob()
+		j.Backlog = true
+		require.NoError(t, gw.Publish(ctx, j))
+	}
+	other := newJob()
+	other.Tenant, other.Backlog = "other", true
+	require.NoError(t, gw.Publish(ctx, other))
+	p.AskNow(5)
+	for range 2 {
+		d := receive(t, got)
+		assert.Equal(t, "acme", d.Job.Tenant)
+		assert.False(t, d.Waited)
+		require.NoError(t, d.Ack())
+	}
+	assert.Equal(t, 3, <-back, "what was there did not take")
+	assert.Zero(t, p.Asked())
+	var lanes []queue.Lane
+	require.Eventually(t, func() bool { // the acks are on their way
+		lanes, err = gw.Backlogs(ctx)
+		return err == nil && len(lanes) == 1
+	}, 10*time.Second, 5*time.Millisecond)
+	assert.Equal(t, []queue.Lane{{Model: "m.1/x", Class: job.Standard, Kind: queue.Backlog, Tenant: "other"}}, lanes)
+	has, err := gw.HasBacklog(ctx, lane)
+	require.NoError(t, err)
+	assert.False(t, has)
+	has, err = gw.HasBacklog(ctx, lanes[0])
+	require.NoError(t, err)
+	assert.True(t, has)
+}
+
+func TestCreditThatIsWithdrawnBringsNothing(t *testing.T) {
+	t.Parallel()
+	b := testenv.StartBroker(t)
+	gw, wk := b.Gateway(queue.Options{}), b.Worker(queue.Options{})
+	p, got := pull(t, wk, "m.1/x")
+	p.Ask(2)
+	p.Withdraw()
+	assert.Zero(t, p.Asked())
+	require.NoError(t, gw.Publish(within(t, 10*time.Second), newJob()))
+	require.Never(t, func() bool { return len(got) > 0 }, 300*time.Millisecond, 10*time.Millisecond)
+	p.Ask(1)
+	assert.True(t, receive(t, got).Waited)
 }

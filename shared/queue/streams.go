@@ -13,6 +13,7 @@ import (
 const (
 	deadRetention     = 30 * 24 * time.Hour
 	advisoryRetention = 24 * time.Hour
+	backlogIdle       = 5 * time.Second  // how long a backlog's consumer outlives the last request
 	workerMemory      = 10 * time.Minute // how long a model whose workers died is still expected back
 	maxDeliver        = 100              // a backstop far above any job's attempts; the log counts those
 	maxAckPending     = 1 << 17          // of all workers together
@@ -120,11 +121,15 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 // forgets it, and whoever pulls next makes it again. It returns when the consumer was made: a job stored before that
 // may have been delivered by its predecessor.
 func (q *Queue) ensureConsumer(ctx context.Context, lane Lane) (created time.Time, err error) {
-	c, err := q.jobs.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+	cfg := jetstream.ConsumerConfig{
 		Durable: lane.consumer(), FilterSubject: lane.filter(), AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: q.opts.AckWait, MaxDeliver: maxDeliver, MaxAckPending: maxAckPending, MemoryStorage: true,
 		MaxWaiting: 4096,
-	})
+	}
+	if lane.Kind == Backlog { // it goes by itself, once none of its jobs is in hand and nobody has asked for a while
+		cfg.InactiveThreshold = backlogIdle
+	}
+	c, err := q.jobs.CreateOrUpdateConsumer(ctx, cfg)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("queue: consumer %s: %w", lane.consumer(), err)
 	}

@@ -17,7 +17,7 @@ func (d *desk) pullOne(class job.Class, n int) {
 	d.t.Helper()
 	got := make(chan *queue.Delivery, 100)
 	p, err := d.wk.Pull(d.t.Context(), queue.Lane{Model: "m", Class: class, Kind: queue.Express},
-		func(x *queue.Delivery) { got <- x }, func() {})
+		func(x *queue.Delivery) { got <- x }, func(bool, int) {})
 	require.NoError(d.t, err)
 	d.t.Cleanup(func() { p.Stop(d.t.Context()) })
 	p.Ask(n)

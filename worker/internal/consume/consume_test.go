@@ -3,6 +3,7 @@ package consume
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -439,25 +440,38 @@ func TestNoMoreJobsAreInHandThanSlots(t *testing.T) {
 	for range jobs {
 		assert.Equal(t, job.Succeeded, b.end().Status)
 	}
-	assert.LessOrEqual(t, most.Load(), int32(slots))
+	assert.LessOrEqual(t, most.Load(), int32(slots+1), "one credit stands at the lane, to hear of jobs")
 	assert.Positive(t, most.Load())
 }
 
-func TestShare(t *testing.T) {
+func TestABacklogIsServedBesideTheExpressLane(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		slots, used int
-		asked       []int
-		busy        []bool
-		want        []int
-	}{
-		"idle: the middle lane gets the room, each other one credit": {16, 0, []int{0, 0, 0}, []bool{false, false, false}, []int{1, 14, 1}},
-		"full: nothing, but one credit for a lane without any":       {16, 16, []int{1, 0, 1}, []bool{false, true, false}, []int{0, 1, 0}},
-		"a few free slots wait for more":                             {16, 12, []int{1, 1, 1}, []bool{false, true, false}, []int{0, 0, 0}},
-		"an urgent lane that holds more goes first":                  {16, 4, []int{0, 4, 1}, []bool{true, true, false}, []int{7, 0, 0}},
-		"one slot serves every lane":                                 {1, 0, []int{0, 0, 0}, []bool{false, false, false}, []int{1, 1, 1}},
-	} {
-		got := share(c.slots, c.used, c.asked, c.busy)
-		assert.Equal(t, c.want, got, name)
+	b := newBench(t)
+	backlog := func(tenant string, n int) {
+		for range n {
+			b.submit(func(j *job.Job) { j.Tenant, j.Backlog = tenant, true })
+		}
 	}
+	backlog("noisy", 40) // before any worker runs: nobody hears the hint
+	var mu sync.Mutex
+	var order []string
+	b.start(Config{}, &fakeRunner{slots: 2, run: func(ctx context.Context, r engine.Request, emit func([]byte) error) (engine.Result, error) {
+		mu.Lock()
+		order = append(order, string(r.Input))
+		mu.Unlock()
+		<-time.After(5 * time.Millisecond)
+		return succeed(ctx, r, emit)
+	}})
+	require.Eventually(t, func() bool {
+		require.NoError(t, b.gw.Hint("m", job.Standard, "noisy", 1))
+		return len(b.ends) > 0
+	}, 10*time.Second, 20*time.Millisecond)
+	quiet := b.submit(func(j *job.Job) { j.Tenant, j.Input = "quiet", []byte(`"quiet"`) })
+	for range 41 {
+		b.end()
+	}
+	at := slices.Index(order, `"quiet"`)
+	t.Logf("the quiet tenant's job ran as number %d of 41", at+1)
+	assert.Less(t, at, 30, "it does not wait behind the backlog")
+	b.gone(quiet)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/penstock-dev/penstock/shared/fair"
 	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/queue"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
@@ -75,7 +76,7 @@ func New(cfg Config, q *queue.Queue, r Runner, reg prometheus.Registerer, log *s
 	}
 	for _, o := range r.Offers() {
 		if o.Error == "" && o.Slots > 0 {
-			c.models[o.Name] = newIntake(o.Name, o.Slots)
+			c.models[o.Name] = newIntake(o.Name, o.Slots, cfg.WorkerID)
 		}
 	}
 	return c
@@ -118,21 +119,42 @@ func (c *Consumer) Run(ctx context.Context) error {
 	return nil
 }
 
-// open starts pulling a model's lanes.
+// open starts pulling a model's lanes, and hears of its backlogs.
 func (c *Consumer) open(ctx, work context.Context, in *intake) error {
+	in.open = func(in *intake, src fair.Source) (*queue.Puller, error) {
+		ctx, cancel := context.WithTimeout(work, openTimeout)
+		defer cancel()
+		p, err := c.pull(ctx, work, in, src)
+		if err != nil && work.Err() == nil {
+			c.log.WarnContext(ctx, "backlog cannot be opened", "model", in.model, "tenant", src.Tenant, "error", err)
+		}
+		return p, err
+	}
+	express := map[fair.Source]*queue.Puller{}
 	for _, class := range job.Classes() {
-		lane := queue.Lane{Model: in.model, Class: class, Kind: queue.Express}
-		i := len(in.lanes)
-		p, err := c.queue.Pull(ctx, lane,
-			func(d *queue.Delivery) { c.take(work, in, i, d) },
-			in.refill)
+		src := fair.Source{Class: class}
+		p, err := c.pull(ctx, work, in, src)
 		if err != nil {
 			return err
 		}
-		in.add(p)
+		express[src] = p
 	}
-	in.refill()
+	unhear, err := c.queue.OnHints(in.model, in.hint)
+	if err != nil {
+		return err
+	}
+	in.unhear = unhear
+	in.begin(express)
 	return nil
+}
+
+// openTimeout bounds how long a backlog's consumer may take to be made.
+const openTimeout = 5 * time.Second
+
+func (c *Consumer) pull(ctx, work context.Context, in *intake, src fair.Source) (*queue.Puller, error) {
+	return c.queue.Pull(ctx, laneOf(in.model, src),
+		func(d *queue.Delivery) { c.take(work, in, d) },
+		func(waited bool, n int) { in.returned(src, waited, n) })
 }
 
 func (c *Consumer) closeAll(in *intake) {
@@ -172,21 +194,22 @@ func (c *Consumer) InHand() int {
 }
 
 // take runs on the client's goroutine: it registers the delivery and lets a goroutine of its own run it.
-func (c *Consumer) take(work context.Context, in *intake, lane int, d *queue.Delivery) {
+func (c *Consumer) take(work context.Context, in *intake, d *queue.Delivery) {
 	key := d.Job.Tenant + "." + d.Job.ID
 	c.mu.Lock()
 	if h := c.held[key]; h != nil {
 		// The broker forgot that we have it, in a restart. We go on, under the new delivery.
 		h.d.Adopt(d)
 		c.mu.Unlock()
-		in.refill()
+		in.delivered(d)
+		in.ended(d.Job, 0)
 		return
 	}
 	ctx, cancel := context.WithCancelCause(work)
 	h := newHeld(c.queue, d, cancel, c.cfg.WorkerID)
 	c.held[key] = h
 	c.mu.Unlock()
-	in.taken(lane, d.Waiting)
+	in.delivered(d)
 	c.running.Add(1)
 	c.spawn(work, func() {
 		defer c.running.Done()

@@ -3,103 +3,202 @@ package consume
 import (
 	"context"
 	"sync"
+	"time"
 
+	"github.com/penstock-dev/penstock/shared/fair"
+	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/queue"
 )
 
-// intake is one model's slots and the credit that its lanes hold against them: what runs and what was asked for never
-// exceed the slots together, save that each lane keeps one credit so that an idle class is heard of at all.
+// intake does for one model what its scheduler says: it asks the express lanes and the backlogs for jobs, by credit.
 type intake struct {
-	model string
-	slots int
+	model  string
+	open   func(in *intake, src fair.Source) (*queue.Puller, error)
+	unhear func() // ends the hints
 
 	mu      sync.Mutex
-	used    int             // guarded by mu: slots taken by deliveries
-	lanes   []*queue.Puller // guarded by mu; most urgent first
-	busy    []bool          // guarded by mu: the lane held more at its last delivery
-	stopped bool            // guarded by mu
+	sched   *fair.Sched           // guarded by mu
+	lanes   map[fair.Source]*lane // guarded by mu
+	timer   *time.Timer           // guarded by mu: when the scheduler wants to be asked again
+	stopped bool                  // guarded by mu
+	opening sync.WaitGroup
 }
 
-func newIntake(model string, slots int) *intake { return &intake{model: model, slots: slots} }
-
-func (in *intake) add(p *queue.Puller) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.lanes = append(in.lanes, p)
-	in.busy = append(in.busy, false)
+// lane is one source of jobs. Without a puller it is being opened, and what is asked of it waits.
+type lane struct {
+	puller *queue.Puller
+	owed   []fair.Action
+	closed bool
 }
 
-// taken counts a delivery in; waiting is how many more its lane holds.
-func (in *intake) taken(lane, waiting int) {
-	in.mu.Lock()
-	in.used++
-	if lane < len(in.busy) {
-		in.busy[lane] = waiting > 0
+func newIntake(model string, slots int, worker string) *intake {
+	return &intake{
+		model: model, lanes: map[fair.Source]*lane{},
+		sched: fair.New(fair.Config{Slots: slots, Worker: worker}),
 	}
-	in.mu.Unlock()
 }
 
-// release gives a slot back and asks for what it can hold.
-func (in *intake) release() {
-	in.mu.Lock()
-	in.used--
-	in.mu.Unlock()
-	in.refill()
+// laneOf is where a source's jobs wait.
+func laneOf(model string, src fair.Source) queue.Lane {
+	l := queue.Lane{Model: model, Class: src.Class, Kind: queue.Express, Tenant: src.Tenant}
+	if !src.Express() {
+		l.Kind = queue.Backlog
+	}
+	return l
 }
 
-// refill asks for as many jobs as there is room for.
-func (in *intake) refill() {
+// sourceOf is where a delivery came from.
+func sourceOf(j *job.Job) fair.Source {
+	src := fair.Source{Class: j.Class}
+	if j.Backlog {
+		src.Tenant = j.Tenant
+	}
+	return src
+}
+
+// begin starts asking; the express lanes are open.
+func (in *intake) begin(express map[fair.Source]*queue.Puller) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.stopped || len(in.lanes) == 0 {
+	for src, p := range express {
+		in.lanes[src] = &lane{puller: p}
+	}
+	in.timer = time.AfterFunc(time.Hour, in.plan)
+	in.do()
+}
+
+// plan asks the scheduler, as time has passed.
+func (in *intake) plan() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.do()
+}
+
+// delivered counts a delivery in.
+func (in *intake) delivered(d *queue.Delivery) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.sched.Delivered(time.Now(), fair.Delivery{
+		Source: sourceOf(d.Job), Waited: d.Waited, Tenant: d.Job.Tenant, Weight: d.Job.Weight, Waiting: d.Waiting,
+	})
+	in.do()
+}
+
+// ended gives a slot back.
+func (in *intake) ended(j *job.Job, took time.Duration) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.sched.Ended(time.Now(), sourceOf(j), j.Tenant, took)
+	in.do()
+}
+
+// returned hears of credit that came back unused.
+func (in *intake) returned(src fair.Source, waited bool, n int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.sched.Returned(time.Now(), src, waited, n)
+	in.do()
+}
+
+// hint hears that a tenant has a backlog.
+func (in *intake) hint(class job.Class, tenant string, weight float64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.sched.Hint(time.Now(), class, tenant, weight)
+	in.do()
+}
+
+// do carries out the scheduler's plan. The caller holds mu, so that what is said is done in order.
+func (in *intake) do() {
+	if in.stopped || in.timer == nil {
 		return
 	}
-	asked := make([]int, len(in.lanes))
-	for i, p := range in.lanes {
-		asked[i] = p.Asked()
+	for _, a := range in.sched.Plan(time.Now()) {
+		in.act(a)
 	}
-	for i, n := range share(in.slots, in.used, asked, in.busy) {
-		in.lanes[i].Ask(n)
+	in.timer.Reset(max(in.sched.Next(), time.Millisecond))
+}
+
+func (in *intake) act(a fair.Action) {
+	l := in.lanes[a.Source]
+	if l == nil {
+		if a.Op != fair.Open && a.Op != fair.Ask {
+			return
+		}
+		l = &lane{}
+		in.lanes[a.Source] = l
+		in.opening.Go(func() { in.openLane(a.Source, l) })
+	}
+	switch {
+	case a.Op == fair.Close:
+		l.closed = true
+		delete(in.lanes, a.Source)
+		if l.puller != nil {
+			in.opening.Go(func() { l.puller.Stop(context.Background()) })
+		}
+	case a.Op == fair.Open:
+	case l.puller == nil:
+		l.owed = append(l.owed, a)
+	default:
+		l.ask(a)
 	}
 }
 
-// share decides how much credit each lane gets now, most urgent lane first. Every lane keeps one credit, so that its
-// next job is heard of; the rest goes to the first lane known to hold more, or else to the middle one, where jobs come
-// unless they say otherwise. Small top-ups wait until a quarter of the slots has gathered, so that a busy worker sends
-// one request for several jobs.
-func share(slots, used int, asked []int, busy []bool) []int {
-	give := make([]int, len(asked))
-	room := slots - used
-	for i, n := range asked {
-		room -= n
-		if n == 0 {
-			give[i] = 1
-			room--
+func (l *lane) ask(a fair.Action) {
+	switch {
+	case a.Op == fair.Withdraw:
+		l.puller.Withdraw()
+	case a.Wait:
+		l.puller.Ask(a.N)
+	default:
+		l.puller.AskNow(a.N)
+	}
+}
+
+// openLane makes a backlog's consumer, or finds the one that others made, and asks what was asked meanwhile.
+func (in *intake) openLane(src fair.Source, l *lane) {
+	p, err := in.open(in, src)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if err != nil {
+		if in.lanes[src] == l {
+			delete(in.lanes, src)
 		}
-	}
-	if room < max(1, slots/4) {
-		return give
-	}
-	to := len(asked) / 2
-	for i, b := range busy {
-		if b {
-			to = i
-			break
+		for _, a := range l.owed {
+			in.sched.Returned(time.Now(), src, a.Wait, a.N)
 		}
+		return // the scheduler asks again
 	}
-	give[to] += room
-	return give
+	if l.closed || in.stopped {
+		in.opening.Go(func() { p.Stop(context.Background()) })
+		return
+	}
+	l.puller = p
+	for _, a := range l.owed {
+		l.ask(a)
+	}
+	l.owed = nil
 }
 
 // stop asks for nothing more; what is on its way is still delivered before it returns.
 func (in *intake) stop(ctx context.Context) {
 	in.mu.Lock()
 	in.stopped = true
+	if in.timer != nil {
+		in.timer.Stop()
+	}
 	lanes := in.lanes
+	in.lanes = map[fair.Source]*lane{}
 	in.mu.Unlock()
+	if in.unhear != nil {
+		in.unhear()
+	}
+	in.opening.Wait()
 	var wg sync.WaitGroup
-	for _, p := range lanes {
-		wg.Go(func() { p.Stop(ctx) })
+	for _, l := range lanes {
+		if l.puller != nil {
+			wg.Go(func() { l.puller.Stop(ctx) })
+		}
 	}
 	wg.Wait()
 }

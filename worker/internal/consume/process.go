@@ -19,10 +19,11 @@ var (
 // process takes one delivery from hand-over to settlement.
 func (c *Consumer) process(ctx context.Context, in *intake, h *held) {
 	freed := false
+	begun := time.Now()
 	free := func() {
 		if !freed {
 			freed = true
-			in.release()
+			in.ended(h.d.Job, time.Since(begun))
 		}
 	}
 	defer free()

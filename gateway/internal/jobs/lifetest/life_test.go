@@ -160,7 +160,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		byID: map[string]*known{}, did: map[string]int{},
 	}
 	lane := queue.Lane{Model: "m", Class: job.Standard, Kind: queue.Express}
-	w.puller, err = wk.Pull(t.Context(), lane, func(d *queue.Delivery) { w.delivered <- d }, func() {})
+	w.puller, err = wk.Pull(t.Context(), lane, func(d *queue.Delivery) { w.delivered <- d }, func(bool, int) {})
 	require.NoError(t, err)
 	t.Cleanup(func() { w.puller.Stop(context.Background()) })
 	return w
