@@ -168,5 +168,15 @@ func (p *HookPuller) Next(ctx context.Context) (*DueHook, error) {
 	}
 }
 
-// Stop takes no more.
-func (p *HookPuller) Stop() { p.it.Stop() }
+// Stop takes no more, and gives back what was sent already, so that another gateway has it at once.
+func (p *HookPuller) Stop() {
+	p.it.Drain()
+	for {
+		m, err := p.it.Next(jetstream.NextMaxWait(time.Second))
+		if err != nil {
+			break
+		}
+		_ = m.Nak() // unheard, it comes again when its lease is over
+	}
+	p.it.Stop()
+}

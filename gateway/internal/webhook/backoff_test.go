@@ -84,10 +84,11 @@ func TestAGateKeepsRoomForOthers(t *testing.T) {
 		assert.Nil(t, g.enter("a", "t3"))
 	}
 	assert.Greater(t, g.pause("a", 0.999), few, "the more wait, the longer")
+	full := newGate(0, 1)
 	for range 10_000 {
-		g.enter("a", "t3")
+		full.enter("a", "t3")
 	}
-	assert.LessOrEqual(t, g.pause("a", 0.999), 31*time.Second)
+	assert.LessOrEqual(t, full.pause("a", 0.999), longestPause+time.Second)
 	b, c := g.enter("b", "t1"), g.enter("c", "t1")
 	require.NotNil(t, b)
 	require.NotNil(t, c)
@@ -95,6 +96,15 @@ func TestAGateKeepsRoomForOthers(t *testing.T) {
 	require.NotNil(t, g.enter("d", "t4"))
 	a1()
 	b()
-	require.NotNil(t, g.enter("a", "t1"))
+	before := g.pause("a", 0.999)
+	leave := g.enter("a", "t1")
+	require.NotNil(t, leave)
+	assert.Less(t, g.pause("a", 0.999), before)
+	for range 1000 {
+		leave()
+		leave = g.enter("a", "t1")
+		require.NotNil(t, leave)
+	}
 	assert.Equal(t, 100*time.Millisecond, g.pause("a", 0))
+	assert.LessOrEqual(t, g.pause("a", 0.999), 200*time.Millisecond, "those that came in have made up for it")
 }

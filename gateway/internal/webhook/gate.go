@@ -8,6 +8,8 @@ import (
 // maxRefused bounds the hosts that are remembered.
 const maxRefused = 4096
 
+const longestPause = 10 * time.Minute
+
 // gate bounds how many deliveries run at once for one host, and for one tenant: a receiver that takes its time must not
 // keep the others waiting.
 type gate struct {
@@ -16,7 +18,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	running map[string]int // guarded by mu, by host and by tenant
-	refused map[string]int // guarded by mu, by host: refusals since it was last let in
+	refused map[string]int // guarded by mu, by host: refusals lately; each that is let in makes up for some
 }
 
 func newGate(perHost, perTenant int) *gate {
@@ -39,7 +41,11 @@ func (g *gate) enter(host, tenant string) (leave func()) {
 		g.refused[h]++
 		return nil
 	}
-	delete(g.refused, h)
+	if n := g.refused[h]; n > 1 {
+		g.refused[h] = n - max(1, n/16)
+	} else {
+		delete(g.refused, h)
+	}
 	g.running[h]++
 	g.running[t]++
 	return func() {
@@ -53,10 +59,12 @@ func (g *gate) enter(host, tenant string) (leave func()) {
 	}
 }
 
-// pause is how long one that found no room waits: the longer, the more of them there are. jitter is in [0, 1).
+// pause is how long one that found no room waits: the longer, the more were refused for each that was let in, so that a
+// hundred thousand for one slow host ask some hundreds of times a second in all, and not each of them each second. jitter
+// is in [0, 1).
 func (g *gate) pause(host string, jitter float64) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	most := min(30*time.Second, time.Duration(1+g.refused[hostKey(host)])*100*time.Millisecond)
+	most := min(longestPause, time.Duration(1+g.refused[hostKey(host)])*100*time.Millisecond)
 	return 100*time.Millisecond + time.Duration(jitter*float64(most))
 }

@@ -252,8 +252,9 @@ func (s *Service) look(ctx context.Context, jobs Jobs, tenant, id string, r *rec
 func (s *Service) deliver(ctx context.Context, jobs Jobs, tenant, id string, r *record, seq uint64, d *delivery) (again time.Duration, err error) {
 	host := hostOf(r.Webhook.URL)
 	leave := s.gate.enter(host, tenant)
-	if leave == nil {
-		return s.gate.pause(host, mathrand.Float64()), nil //nolint:gosec // spreads load
+	if leave == nil { // the clock has it meanwhile: it keeps nobody else from being taken
+		at := time.Now().Add(s.gate.pause(host, mathrand.Float64())) //nolint:gosec // spreads load
+		return 0, s.queue.WakeHook(ctx, tenant, id, at)
 	}
 	defer leave()
 	body, err := s.payload(ctx, jobs, tenant, id, d)

@@ -565,3 +565,36 @@ func TestAReceiverCannotHoldUsUp(t *testing.T) {
 	w.URL = "http://127.0.0.1:9/" // nobody's
 	assert.Equal(t, "the connection was refused", func() string { a := s.sender.send(t.Context(), w, "m", nil); return a.err }())
 }
+
+func TestASlowHostKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	d := open(t, queue.Options{})
+	cfg := d.config()
+	cfg.Concurrency, cfg.PerHost = 4, 1
+	s := d.run(cfg)
+	held := make(chan struct{})
+	d.answers(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-held:
+		case <-r.Context().Done():
+		}
+	})
+	var slow []*job.Job
+	for i := range 8 {
+		j := d.submit(s, "job_"+string(rune('a'+i)))
+		d.succeed(j, 0)
+		slow = append(slow, j)
+	}
+	<-d.got
+	srv := httptest.NewServer(http.HandlerFunc(d.serve)) // another host, by its port
+	defer srv.Close()
+	d.answers(func(http.ResponseWriter, *http.Request) {})
+	d.url = srv.URL
+	quick := d.submit(s, "job_quick")
+	d.succeed(quick, 0)
+	assert.Equal(t, statusDelivered, d.settled(s, quick, 1)[0].Status)
+	close(held)
+	for _, j := range slow {
+		assert.Equal(t, statusDelivered, d.settled(s, j, 1)[0].Status)
+	}
+}
