@@ -11,7 +11,7 @@ import (
 const (
 	makeConsumer  = time.Millisecond
 	dropConsumer  = 400 * time.Microsecond
-	inactiveAfter = 2 * time.Second
+	inactiveAfter = time.Second
 	creditExpires = 30 * time.Second
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -25,6 +26,7 @@ func start(args []string, out, progress io.Writer) error {
 	fs := flag.NewFlagSet("sim", flag.ContinueOnError)
 	fs.SetOutput(progress)
 	only := fs.String("only", "", "run one scenario")
+	pictures := fs.String("pictures", "", "folder to write the pictures to")
 	short := fs.Bool("short", false, "run less, as the tests do")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -36,8 +38,18 @@ func start(args []string, out, progress io.Writer) error {
 		}
 		began := time.Now()
 		r := s.run(*short)
-		fmt.Fprintf(progress, "%s: %.1f s\n", s.name, time.Since(began).Seconds())
-		print1(out, s, r)
+		if _, err := fmt.Fprintf(progress, "%s: %.1f s\n", s.name, time.Since(began).Seconds()); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(out, show(s, r)); err != nil {
+			return err
+		}
+		if r.g != nil && *pictures != "" {
+			svg := waits(s.title, r.g.count, "quiet", "noisy")
+			if err := os.WriteFile(filepath.Join(*pictures, "fairness-"+s.name+".svg"), []byte(svg), 0o644); err != nil { //nolint:gosec // a page's picture
+				return err
+			}
+		}
 		for _, c := range r.checks {
 			broken = broken || !c.ok
 		}
@@ -48,18 +60,21 @@ func start(args []string, out, progress io.Writer) error {
 	return nil
 }
 
-func print1(out io.Writer, s scenario, r report) {
-	fmt.Fprintf(out, "## %s\n\n%s\n\n| %s |\n|%s\n", s.title, r.text, strings.Join(r.heads, " | "), strings.Repeat("---|", len(r.heads)))
+// show writes a scenario's figures as Markdown.
+func show(s scenario, r report) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s\n\n%s\n\n| %s |\n|%s\n", s.title, r.text, strings.Join(r.heads, " | "), strings.Repeat("---|", len(r.heads)))
 	for _, row := range r.rows {
-		fmt.Fprintf(out, "| %s |\n", strings.Join(row, " | "))
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 	}
-	fmt.Fprintln(out)
+	b.WriteString("\n")
 	for _, c := range r.checks {
 		mark := "holds"
 		if !c.ok {
 			mark = "BROKEN"
 		}
-		fmt.Fprintf(out, "- %s: %s\n", c.what, mark)
+		fmt.Fprintf(&b, "- %s: %s\n", c.what, mark)
 	}
-	fmt.Fprintln(out)
+	b.WriteString("\n")
+	return b.String()
 }

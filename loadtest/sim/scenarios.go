@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/job"
@@ -162,7 +163,7 @@ func weights(short bool) report {
 		s.load = func(g *gateway) {
 			for i := range f.tenants {
 				w := []int{1, 2, 4}[i%3]
-				g.keep(g.add(fmt.Sprint(w), i, float64(w), job.Standard, always(f.size)), 30, 0)
+				g.keep(g.add(strconv.Itoa(w), i, float64(w), job.Standard, always(f.size)), 30, 0)
 			}
 		}
 		g := s.run()
@@ -290,10 +291,13 @@ func priorities(short bool) report {
 }
 
 func fleet(short bool) report {
-	return fleet2(pick(short, 300, 10_000), pick(short, 50, 1000), pick(short, []float64{2}, []float64{0.8, 1.2, 2}))
+	if short {
+		return fleetWith(300, 50, 2)
+	}
+	return fleetWith(10_000, 1000, 0.8, 2)
 }
 
-func fleet2(n, workers int, loads []float64) report {
+func fleetWith(n, workers int, loads ...float64) report {
 	r := report{
 		text: "Workers of 1, 2, 4 or 8 slots and of speed 1/2, 1 or 2, each with a clock up to 50 ms off; 1 in 100 hints is lost. " +
 			"Jobs run 200 ms to 5 min (bounded Pareto, tail 1.3) at speed 1. Nine tenants in ten are quiet and send together " +
@@ -301,8 +305,8 @@ func fleet2(n, workers int, loads []float64) report {
 		heads: []string{"load", "tenants / workers", "quiet p50", "p99", "noisy p50", "p99", "Jain of noisy", "utilisation", "pulls per job", "consumers at most", "made per s"},
 	}
 
-	for _, load := range loads {
-		s := setup{seed: 7, workers: workers, mixed: true, from: 20 * time.Second, until: 84 * time.Second}
+	for i, load := range loads {
+		s := setup{seed: 7, picture: i == len(loads)-1, workers: workers, mixed: true, from: 20 * time.Second, until: 84 * time.Second}
 		var capacity float64
 		s.load = func(g *gateway) {
 			capacity = g.capacity()

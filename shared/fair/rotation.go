@@ -57,7 +57,7 @@ type ring struct {
 func (r *ring) add(b *backlog) {
 	n := arcsOf(b.weight)
 	for i := range n {
-		x := arc{hash(b.source.Tenant, uint64(i)), b.weight / float64(n), b} //nolint:gosec // small
+		x := arc{hash(b.source.Tenant, uint64(i)), b.weight / float64(n), b}
 		at, _ := slices.BinarySearchFunc(r.arcs, x, compareArcs)
 		r.arcs = slices.Insert(r.arcs, at, x)
 	}
@@ -68,7 +68,7 @@ func (r *ring) add(b *backlog) {
 func (r *ring) remove(b *backlog) {
 	n := arcsOf(b.weight)
 	for i := range n {
-		x := arc{at: hash(b.source.Tenant, uint64(i)), b: b} //nolint:gosec // small
+		x := arc{at: hash(b.source.Tenant, uint64(i)), b: b}
 		at, ok := slices.BinarySearchFunc(r.arcs, x, compareArcs)
 		if ok {
 			r.arcs = slices.Delete(r.arcs, at, at+1)

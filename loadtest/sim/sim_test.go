@@ -1,0 +1,33 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every bound of every scenario holds, in a short run in simulated time.
+func TestTheBoundsHold(t *testing.T) {
+	t.Parallel()
+	for _, s := range scenarios() {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			r := s.run(true)
+			require.NotEmpty(t, r.checks)
+			for _, c := range r.checks {
+				assert.True(t, c.ok, c.what)
+			}
+			for _, row := range r.rows {
+				assert.Len(t, row, len(r.heads))
+			}
+		})
+	}
+}
+
+// The same seed gives the same figures.
+func TestItIsRepeatable(t *testing.T) {
+	t.Parallel()
+	first := fleetWith(60, 10, 2)
+	assert.Equal(t, first.rows, fleetWith(60, 10, 2).rows)
+}
