@@ -159,3 +159,30 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// What a reference stands for is not known here: no task, where that would decide it.
+func TestTheTaskOfWhatIsReferredTo(t *testing.T) {
+	t.Parallel()
+	const ref = `{"$ref":"blob_a"}`
+	for in, want := range map[string]string{
+		ref:                                 "",
+		`{"text":"a","schema":` + ref + `}`: "",
+		`{"text":` + ref + `,"schema":{"人物":null}}`:           "",
+		`{"text":` + ref + `,"schema":{"人物":null,"地点":null}}`: "ner",
+		`{"text":` + ref + `,"schema":{"人物":{"国籍":null}}}`:    "re",
+		`{"text":` + ref + `,"schema":"{\"新闻分类\":null}"}`:     "classification",
+		`{"schema":` + ref + `,"text":"a,b|c"}`:               "",
+	} {
+		task, err := Check([]byte(in))
+		require.NoError(t, err, in)
+		require.Equal(t, want, task, in)
+	}
+	for in, path := range map[string]string{
+		`{"text":` + ref + `,"schema":{"人物":` + ref + `}}`: "schema.人物.$ref",
+		`{"text":` + ref + `}`:                             "schema",
+		`{"text":[` + ref + `],"schema":{"人物":null}}`:      "text",
+	} {
+		_, err := Check([]byte(in))
+		require.Equal(t, path, fault.From(err).Field, in)
+	}
+}
