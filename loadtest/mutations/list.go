@@ -59,5 +59,25 @@ func mutations() []mutation {
 			file: "shared/queue/jobs.go", old: "return q.publish(ctx, j, onlyOne())", put: "return q.publish(ctx, j, nil)",
 			pkg: queueTests, tests: "TestPublishOnceStoresOneCopy",
 		},
+		{
+			promise: "a retry by hand is not lost behind its last attempt", what: "the old message's removal",
+			file: "shared/queue/jobs.go", old: "	if j.Before == 0 {\n		return nil", put: "	if j.Before >= 0 {\n		return nil",
+			pkg: queueTests, tests: "TestARetryIsNotTakenForItsLastAttempt",
+		},
+		{
+			promise: "a blob is its tenant's alone", what: "the tenant in its name",
+			file: "shared/queue/blobs.go", old: "return tenant + \"/\" + ref", put: "return ref",
+			pkg: queueTests, tests: "TestABlobIsItsTenantsAlone",
+		},
+		{
+			promise: "a broken upload leaves nothing", what: "the clean-up",
+			file: "shared/queue/blobs.go", old: "b.purge(ctx, info); err != nil {\n		b.q.log", put: "ctx.Err(); err != nil {\n		b.q.log",
+			pkg: queueTests, tests: "TestABrokenUploadLeavesNothing",
+		},
+		{
+			promise: "a reference is the tenant's own, or the job is refused", what: "the look at the submit",
+			file: "gateway/internal/jobs/submit.go", old: "s.checkRefs(ctx, p.Tenant.ID, &r)", put: "ctx.Err()",
+			pkg: jobsTests, tests: "TestReferencesAreCheckedBeforeAnythingIsCounted",
+		},
 	}
 }

@@ -79,6 +79,7 @@ func (w *refWalk) next() error {
 		if kind, n := w.d.StackIndex(w.d.StackDepth()); kind == '{' && n%2 == 1 && t.String() == refMember {
 			return w.member(n == 1)
 		}
+	default:
 	}
 	return nil
 }

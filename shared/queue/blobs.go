@@ -105,8 +105,8 @@ func (b *Blobs) putChunks(ctx context.Context, info *jetstream.ObjectInfo, r io.
 	sum := sha256.New()
 	chunk := make([]byte, chunkSize)
 	for {
-		n, err := fill(r, chunk)
-		if err != nil && !errors.Is(err, io.EOF) {
+		n, ended, err := fill(r, chunk)
+		if err != nil {
 			return err
 		}
 		if n > 0 {
@@ -117,7 +117,7 @@ func (b *Blobs) putChunks(ctx context.Context, info *jetstream.ObjectInfo, r io.
 			info.Chunks++
 			info.Size += uint64(n)
 		}
-		if err != nil {
+		if ended {
 			info.Digest = digestPrefix + base64.URLEncoding.EncodeToString(sum.Sum(nil))
 			return nil
 		}
@@ -126,13 +126,16 @@ func (b *Blobs) putChunks(ctx context.Context, info *jetstream.ObjectInfo, r io.
 
 // fill reads until chunk is full or r ends. Unlike io.ReadFull, it keeps a broken reader's io.ErrUnexpectedEOF apart
 // from an end.
-func fill(r io.Reader, chunk []byte) (n int, err error) {
+func fill(r io.Reader, chunk []byte) (n int, ended bool, err error) {
 	for n < len(chunk) && err == nil {
 		var m int
 		m, err = r.Read(chunk[n:])
 		n += m
 	}
-	return n, err
+	if errors.Is(err, io.EOF) {
+		return n, true, nil
+	}
+	return n, false, err
 }
 
 func (b *Blobs) putChunk(ctx context.Context, info *jetstream.ObjectInfo, chunk []byte) error {

@@ -10,5 +10,6 @@
 // the sequence of the event before it as a condition (fencing), so that an attempt that lost its lease writes nothing
 // and a job ends once. The broker publishes each stored event again, for the gateway that made the job. Beside the
 // streams, ADVISORIES keeps the server's word about jobs that were delivered too often, the KV bucket WORKERS holds the
-// workers' heartbeats, and HOOKS and WEBHOOKS hold the webhooks of the jobs that have one, and the work they are.
+// workers' heartbeats, and HOOKS and WEBHOOKS hold the webhooks of the jobs that have one, and the work they are. What is
+// too large for a message is in the object stores BLOBS and INPUTS.
 package queue

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -147,7 +148,7 @@ func TestABlobGoesInAndOut(t *testing.T) {
 
 			head := a.call(t, "HEAD", "/v1/blobs/"+someBlob, goodToken, "")
 			require.Equal(t, 200, head.status)
-			require.Equal(t, fmt.Sprint(size), head.header.Get("Content-Length"))
+			require.Equal(t, strconv.Itoa(size), head.header.Get("Content-Length"))
 			require.Empty(t, head.body)
 		}
 	}
