@@ -201,23 +201,23 @@ func (c *Consumer) take(work context.Context, in *intake, d *queue.Delivery) {
 		// The broker forgot that we have it, in a restart. We go on, under the new delivery.
 		h.d.Adopt(d)
 		c.mu.Unlock()
-		in.delivered(d)
-		in.ended(d.Job, 0)
+		in.again(d)
 		return
 	}
 	ctx, cancel := context.WithCancelCause(work)
 	h := newHeld(c.queue, d, cancel, c.cfg.WorkerID)
 	c.held[key] = h
 	c.mu.Unlock()
-	in.delivered(d)
 	c.running.Add(1)
-	c.spawn(work, func() {
-		defer c.running.Done()
-		defer cancel(nil)
-		c.process(ctx, in, h)
-		c.mu.Lock()
-		delete(c.held, key)
-		c.mu.Unlock()
+	in.delivered(d, func() {
+		c.spawn(work, func() {
+			defer c.running.Done()
+			defer cancel(nil)
+			c.process(ctx, in, h)
+			c.mu.Lock()
+			delete(c.held, key)
+			c.mu.Unlock()
+		})
 	})
 }
 

@@ -17,6 +17,9 @@ type intake struct {
 	unhear func() // ends the hints
 
 	mu      sync.Mutex
+	slots   int
+	running int                   // guarded by mu: jobs in a slot
+	staged  []func()              // guarded by mu: starts of jobs in hand without a slot, in the order they came
 	sched   *fair.Sched           // guarded by mu
 	lanes   map[fair.Source]*lane // guarded by mu
 	timer   *time.Timer           // guarded by mu: when the scheduler wants to be asked again
@@ -33,7 +36,7 @@ type lane struct {
 
 func newIntake(model string, slots int, worker string) *intake {
 	return &intake{
-		model: model, lanes: map[fair.Source]*lane{},
+		model: model, slots: slots, lanes: map[fair.Source]*lane{},
 		sched: fair.New(fair.Config{Slots: slots, Worker: worker}),
 	}
 }
@@ -74,13 +77,34 @@ func (in *intake) plan() {
 	in.do()
 }
 
-// delivered counts a delivery in.
-func (in *intake) delivered(d *queue.Delivery) {
+// delivered counts a delivery in, and starts its job as soon as there is a slot. A job without one is still queued: the
+// credit that stands at a lane, so that it is heard of, may bring one more than there are slots.
+func (in *intake) delivered(d *queue.Delivery, start func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.sched.Delivered(time.Now(), fair.Delivery{
+	if in.running < in.slots {
+		in.running++
+		start()
+	} else {
+		in.staged = append(in.staged, start)
+	}
+	in.sched.Delivered(time.Now(), deliveryOf(d))
+	in.do()
+}
+
+func deliveryOf(d *queue.Delivery) fair.Delivery {
+	return fair.Delivery{
 		Source: sourceOf(d.Job), Waited: d.Waited, Tenant: d.Job.Tenant, Weight: d.Job.Weight, Waiting: d.Waiting,
-	})
+	}
+}
+
+// again hears of a delivery of a job that is in hand already: it took credit, and takes no slot.
+func (in *intake) again(d *queue.Delivery) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	now := time.Now()
+	in.sched.Delivered(now, deliveryOf(d))
+	in.sched.Ended(now, sourceOf(d.Job), d.Job.Tenant, 0)
 	in.do()
 }
 
@@ -88,6 +112,13 @@ func (in *intake) delivered(d *queue.Delivery) {
 func (in *intake) ended(j *job.Job, took time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if len(in.staged) > 0 {
+		in.staged[0]()
+		in.staged[0] = nil
+		in.staged = in.staged[1:]
+	} else {
+		in.running--
+	}
 	in.sched.Ended(time.Now(), sourceOf(j), j.Tenant, took)
 	in.do()
 }
