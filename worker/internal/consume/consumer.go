@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -195,7 +196,7 @@ func (c *Consumer) InHand() int {
 
 // take runs on the client's goroutine: it registers the delivery and lets a goroutine of its own run it.
 func (c *Consumer) take(work context.Context, in *intake, d *queue.Delivery) {
-	key := d.Job.Tenant + "." + d.Job.ID
+	key := handKey(d.Job.Tenant, d.Job.ID, d.Job.Before)
 	c.mu.Lock()
 	if h := c.held[key]; h != nil {
 		// The broker forgot that we have it, in a restart. We go on, under the new delivery.
@@ -219,6 +220,15 @@ func (c *Consumer) take(work context.Context, in *intake, d *queue.Delivery) {
 			c.mu.Unlock()
 		})
 	})
+}
+
+// handKey names a delivery in hand. A job retried by hand comes again while its failure is still being settled: that is
+// another message, and settling the old one must not end it.
+func handKey(tenant, id string, before int) string {
+	if before == 0 {
+		return tenant + "." + id
+	}
+	return tenant + "." + id + "." + strconv.Itoa(before)
 }
 
 // spawn runs a task on a goroutine that has just finished another, or on a new one: growing a stack anew for each quick
@@ -251,10 +261,11 @@ func (c *Consumer) spawn(work context.Context, task func()) {
 // canceled stops the attempt of a job whose end somebody else has written.
 func (c *Consumer) canceled(tenant, id string) {
 	c.mu.Lock()
-	h := c.held[tenant+"."+id]
-	c.mu.Unlock()
-	if h != nil {
-		h.cancel(errCanceled)
+	defer c.mu.Unlock()
+	for _, h := range c.held { // as many as there are slots
+		if h.d.Job.ID == id && h.d.Job.Tenant == tenant {
+			h.cancel(errCanceled)
+		}
 	}
 }
 
