@@ -67,6 +67,9 @@ func (c *client) one(ctx context.Context) {
 		if c.submit(ctx, e) {
 			c.follow(ctx, e)
 		}
+	case n < 64:
+		s.kind, s.fails, s.maxAttempts = "redone", 1, 1
+		c.redo(ctx, c.ledger.open(t, s))
 	case n < 72:
 		s.kind = "retried"
 		s.fails = 1 + c.rng.IntN(2)
@@ -199,6 +202,36 @@ func (c *client) get(ctx context.Context, number int, e *entry, query string) *v
 	}
 	e.saw(number, "get", a, v, a.body)
 	return v
+}
+
+// redo retries a job by hand, each time that it fails, until it has succeeded.
+func (c *client) redo(ctx context.Context, e *entry) {
+	if !c.submit(ctx, e) {
+		return
+	}
+	for n := 0; n < many && ctx.Err() == nil; n++ {
+		c.poll(ctx, e)
+		e.mu.Lock()
+		id, failed := e.id, strings.Contains(e.seen, `"status":"failed"`)
+		e.mu.Unlock()
+		if !failed {
+			return
+		}
+		for done := false; !done && ctx.Err() == nil; {
+			a := c.api.call(ctx, e.tenant.token, http.MethodPost, "/v1/jobs/"+id+"/retry", nil)
+			switch {
+			case a.err != nil || a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests:
+				e.lostRetry()
+				_ = wait(ctx, 50*time.Millisecond) // the loop looks at ctx
+			case a.status == http.StatusConflict, a.status < http.StatusMultipleChoices:
+				e.again(a.status != http.StatusConflict) // one whose answer was lost did it
+				done = true
+			default:
+				e.wrong("retry: status %d: %s", a.status, a.body)
+				return
+			}
+		}
+	}
 }
 
 // stream submits for the event stream, which then goes on elsewhere.
