@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/penstock-dev/penstock/shared/job"
 )
 
 func TestBackoff(t *testing.T) {
@@ -32,7 +34,7 @@ func TestBackoffHolds(t *testing.T) {
 	check := func(attempts, failures uint8, wish time.Duration, seed uint64) bool {
 		r := rand.New(rand.NewPCG(seed, 1))
 		b := backoff{attempts: int(attempts), scale: 0.01 + 2*r.Float64()}
-		wish = max(0, wish)
+		wish = max(0, wish) % (12 * time.Hour)
 		jitter := r.Float64()
 		n := int(failures)
 		pause, more := b.next(n, wish, jitter)
@@ -50,7 +52,7 @@ func TestBackoffHolds(t *testing.T) {
 		if own < scaled(base, 0.8)-1 || own > scaled(base, 1.2)+1 || pause < own || pause > max(own, longest) {
 			return false
 		}
-		if wish <= longest && pause < wish {
+		if pause < min(wish, longest) {
 			return false
 		}
 		later, more := b.next(n+1, 0, 0)
@@ -58,6 +60,40 @@ func TestBackoffHolds(t *testing.T) {
 		return !more || later >= earlier
 	}
 	require.NoError(t, quick.Check(check, &quick.Config{MaxCount: 5000}))
+}
+
+func TestAReceiversWishIsHeeded(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for wish, want := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Minute: time.Minute, 24 * time.Hour: 6 * time.Hour} {
+		r := record{Webhook: job.Webhook{Events: []string{job.HookDone}}}
+		r.tell("job_1", job.HookDone, 1, now)
+		id := r.Deliveries[0].ID
+		outcome := r.attempted(id, now, &answer{status: 503, retryAfter: wish}, backoff{attempts: 9, scale: 1}, 0.5)
+		assert.Equal(t, "retried", outcome)
+		assert.Equal(t, job.Stamp(now.Add(want)), r.Deliveries[0].Next)
+		assert.Nil(t, r.due(now.Add(want-time.Second)))
+		assert.NotNil(t, r.due(now.Add(want)))
+		again := r.attempted(id, now, &answer{status: 503}, backoff{attempts: 9, scale: 1}, 0.5)
+		assert.Equal(t, "retried", again)
+		assert.Len(t, r.Deliveries[0].Attempts, 1, "the same attempt, written twice")
+	}
+}
+
+func TestALookComesAtHalfTheJobsAgeAgain(t *testing.T) {
+	t.Parallel()
+	for age, want := range map[time.Duration]time.Duration{
+		0: 30 * time.Second, time.Minute: 30 * time.Second, 10 * time.Minute: 5 * time.Minute, 24 * time.Hour: 15 * time.Minute,
+	} {
+		assert.Equal(t, want, lookAfter(age, 24*time.Hour))
+	}
+	assert.Equal(t, 15*time.Second, lookAfter(time.Hour, time.Minute), "in time for what is kept a minute")
+	r := record{CreatedAt: time.Now()}
+	assert.True(t, r.open())
+	assert.False(t, r.next(time.Now(), time.Hour).IsZero())
+	r.see("job_1", &job.Event{Kind: job.End, At: time.Now(), Seq: 1}, time.Now())
+	assert.False(t, r.open())
+	assert.True(t, r.next(time.Now(), time.Hour).IsZero())
 }
 
 func TestARetryAfterIsReadAsHTTPSays(t *testing.T) {
