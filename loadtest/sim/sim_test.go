@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -28,6 +29,7 @@ func TestTheBoundsHold(t *testing.T) {
 // The same seed gives the same figures.
 func TestItIsRepeatable(t *testing.T) {
 	t.Parallel()
-	first := fleetWith(60, 10, 2)
-	assert.Equal(t, first.rows, fleetWith(60, 10, 2).rows)
+	f := fleetRun{60, 10, 2, time.Minute}
+	first := fleetWith(f)
+	assert.Equal(t, first.rows, fleetWith(f).rows)
 }
