@@ -158,8 +158,8 @@ func (s *site) expected(e *entry, v *view, faults []fault) (broken []string) {
 	bad := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
 	reruns := v.Attempt - 1 - e.spec.fails
 	most := e.spec.maxAttempts
-	if e.spec.kind == "redone" { // each retry by hand gives one attempt more, one whose answer was lost perhaps too
-		most, reruns = min(max(v.Max, most+e.redone), most+e.redone+e.unheard), 0
+	if e.spec.kind == "redone" { // each retry by hand gives attempts, one whose answer was lost perhaps too
+		most, reruns = v.Max, 0
 	}
 	exhausted := v.Status == "failed" && v.Error != nil && v.Error.Code == "attempts_exhausted"
 	if v.Metadata["op"] != e.op {

@@ -46,8 +46,6 @@ type entry struct {
 	seen     string      // guarded by mu: the job as it was first seen ended
 	refusal  string      // guarded by mu: the answer that refused it
 	canceled bool        // guarded by mu: a cancel was answered with 200
-	redone   int         // guarded by mu: how often it was retried by hand
-	unheard  int         // guarded by mu: and how often perhaps, without an answer
 	touched  bool        // guarded by mu: it may have been canceled, by a request or by hanging up
 	broken   []string    // guarded by mu: promises broken on the way
 }
@@ -93,19 +91,10 @@ func (e *entry) cut() {
 }
 
 // again notes a retry by hand: the end that was seen is none any more.
-func (e *entry) again(now bool) {
+func (e *entry) again() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if now {
-		e.redone++
-	}
 	e.seen, e.history = "", nil
-}
-
-func (e *entry) lostRetry() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.unheard++
 }
 
 func (e *entry) touch() {

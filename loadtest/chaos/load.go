@@ -221,10 +221,9 @@ func (c *client) redo(ctx context.Context, e *entry) {
 			a := c.api.call(ctx, e.tenant.token, http.MethodPost, "/v1/jobs/"+id+"/retry", nil)
 			switch {
 			case a.err != nil || a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests:
-				e.lostRetry()
 				_ = wait(ctx, 50*time.Millisecond) // the loop looks at ctx
 			case a.status == http.StatusConflict, a.status < http.StatusMultipleChoices:
-				e.again(a.status != http.StatusConflict) // one whose answer was lost did it
+				e.again() // 409: one whose answer was lost did it
 				done = true
 			default:
 				e.wrong("retry: status %d: %s", a.status, a.body)
