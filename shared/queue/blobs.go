@@ -12,6 +12,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,6 +42,7 @@ type Blobs struct {
 	bucket string
 	prefix string // of the references
 	stream jetstream.Stream
+	chunks sync.Pool // of *[]byte, to be used again
 }
 
 // Blobs holds what clients upload, and outputs too large for a message, for Options.BlobTTL.
@@ -65,7 +67,7 @@ func (q *Queue) openBlobs(ctx context.Context) error {
 		b.cfg.Storage, b.cfg.Replicas = jetstream.FileStorage, q.opts.Replicas
 		var err error
 		if !q.opts.Join {
-			_, err = q.js.CreateOrUpdateObjectStore(ctx, b.cfg)
+			err = q.makeBucket(ctx, b.cfg)
 		}
 		if err == nil {
 			b.into.stream, err = q.js.Stream(ctx, objectStream(b.cfg.Bucket))
@@ -77,6 +79,19 @@ func (q *Queue) openBlobs(ctx context.Context) error {
 	}
 	q.blobs.prefix, q.inputs.prefix = job.BlobPrefix, job.InputPrefix
 	return nil
+}
+
+// makeBucket makes a bucket within its bound. The broker sets a bound's room aside and refuses one that the disk cannot
+// hold; a small disk is then the bound.
+func (q *Queue) makeBucket(ctx context.Context, cfg jetstream.ObjectStoreConfig) error {
+	_, err := q.js.CreateOrUpdateObjectStore(ctx, cfg)
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == codeStorageExceeded && cfg.MaxBytes > 0 {
+		q.log.WarnContext(ctx, "the broker's disk has no room for the bound of a bucket, and bounds it instead",
+			"bucket", cfg.Bucket, "bytes", cfg.MaxBytes)
+		cfg.MaxBytes = 0
+		_, err = q.js.CreateOrUpdateObjectStore(ctx, cfg)
+	}
+	return err
 }
 
 // Put stores what r gives, a piece at a time, and names it. When r fails, its error is returned and nothing is kept.
@@ -103,7 +118,13 @@ func (b *Blobs) Put(ctx context.Context, tenant, mediaType string, r io.Reader) 
 
 func (b *Blobs) putChunks(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) error {
 	sum := sha256.New()
-	chunk := make([]byte, chunkSize)
+	lent, ok := b.chunks.Get().(*[]byte)
+	if !ok {
+		fresh := make([]byte, chunkSize)
+		lent = &fresh
+	}
+	defer b.chunks.Put(lent)
+	chunk := *lent
 	for {
 		n, ended, err := fill(r, chunk)
 		if err != nil {

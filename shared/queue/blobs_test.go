@@ -116,6 +116,14 @@ func TestAFullStoreTakesNoBlob(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestABoundThatTheDiskCannotHoldIsTheDisks(t *testing.T) {
+	t.Parallel()
+	b := testenv.StartBroker(t)
+	q := b.Gateway(queue.Options{BlobBytes: 1 << 60})
+	_, err := q.Blobs().Put(t.Context(), "acme", "text/plain", strings.NewReader("hello"))
+	require.NoError(t, err)
+}
+
 func TestALostChunkIsNoticed(t *testing.T) {
 	t.Parallel()
 	b := testenv.StartBroker(t)

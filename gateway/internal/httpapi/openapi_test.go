@@ -188,6 +188,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		{"GET", "/v1/models/broken", goodToken, "", "Model"},
 		{"POST", "/v1/auth/token", goodToken, "", "TokenPair"},
 		{"GET", "/v1/usage", goodToken, "", "Usage"},
+		{"POST", "/v1/blobs", goodToken, "hello", "Blob"},
 		{"POST", "/admin/v1/tenants/tenant-001/keys", adminToken, "", "NewKey"},
 		{"GET", "/admin/v1/workers", adminToken, "", "WorkerList"},
 		{"GET", "/healthz", "", "", "Probe"},
