@@ -25,40 +25,60 @@ func (s *Service) look(ctx context.Context, tenantID, id string) (job.State, uin
 	return st, last, err
 }
 
-// locate is look with the job's place in JOBS, 0 when it is not there. It reads the log first: an end there is the truth. A job with
-// no end stands in JOBS; when it does not, it may have ended between the two looks, so the log has the last word, unless
-// the job waits in LATER for its time.
+// locate is look with the job's place in JOBS, 0 when it is not there. Most jobs that are asked for have ended or are
+// queued, so these two looks come first. A job that neither finds may have moved between them. It moves from LATER to
+// JOBS to its end, and is for a moment at both places: looked for in that order, it can't slip by.
 func (s *Service) locate(ctx context.Context, tenantID, id string) (st job.State, newest, at uint64, err error) {
 	if !job.ValidID(id) {
-		return job.State{}, 0, 0, notFound()
+		return st, 0, 0, notFound()
 	}
 	last, err := s.lastEvent(ctx, tenantID, id)
 	if err != nil {
-		return job.State{}, 0, 0, err
+		return st, 0, 0, err
 	}
-	if last == nil || last.Kind != job.End {
-		j, at, err := s.queue.Find(ctx, tenantID, id)
-		if err == nil {
-			return stateOf(j, last), seqOf(last), at, nil
-		}
-		if !errors.Is(err, queue.ErrNotFound) {
-			return job.State{}, 0, 0, unavailable(err)
-		}
-		if last, err = s.lastEvent(ctx, tenantID, id); err != nil {
-			return job.State{}, 0, 0, err
+	if ended(last) {
+		return stateOf(last.Job, last), last.Seq, 0, nil
+	}
+	j, at, err := s.find(ctx, tenantID, id)
+	if err != nil {
+		return st, 0, 0, err
+	}
+	if j != nil {
+		return stateOf(j, last), seqOf(last), at, nil
+	}
+	j, err = s.queue.Scheduled(ctx, tenantID, id)
+	if err != nil && !errors.Is(err, queue.ErrNotFound) {
+		return st, 0, 0, unavailable(err)
+	}
+	if err != nil {
+		if j, at, err = s.find(ctx, tenantID, id); err != nil {
+			return st, 0, 0, err
 		}
 	}
-	if last == nil || last.Kind != job.End {
-		j, err := s.queue.Scheduled(ctx, tenantID, id)
-		if errors.Is(err, queue.ErrNotFound) {
-			return job.State{}, 0, 0, s.missing(id)
-		}
-		if err != nil {
-			return job.State{}, 0, 0, unavailable(err)
-		}
-		return stateOf(j, last), seqOf(last), 0, nil
+	if last, err = s.lastEvent(ctx, tenantID, id); err != nil {
+		return st, 0, 0, err
 	}
-	return stateOf(last.Job, last), last.Seq, 0, nil
+	switch {
+	case ended(last):
+		return stateOf(last.Job, last), last.Seq, 0, nil
+	case j != nil:
+		return stateOf(j, last), seqOf(last), at, nil
+	}
+	return st, 0, 0, s.missing(id)
+}
+
+func ended(last *job.Event) bool { return last != nil && last.Kind == job.End }
+
+// find returns a queued job and its place in JOBS; no job and no error when it is not there.
+func (s *Service) find(ctx context.Context, tenantID, id string) (*job.Job, uint64, error) {
+	j, at, err := s.queue.Find(ctx, tenantID, id)
+	if errors.Is(err, queue.ErrNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, unavailable(err)
+	}
+	return j, at, nil
 }
 
 func (s *Service) lastEvent(ctx context.Context, tenantID, id string) (*job.Event, error) {
