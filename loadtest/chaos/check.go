@@ -18,7 +18,7 @@ import (
 func (s *site) check(ctx context.Context, l *load) (*report, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout+time.Duration(len(l.ledger.entries()))*20*time.Millisecond)
 	defer cancel()
-	r := &report{profile: s.p, load: l, faults: s.faults.snapshot(), kills: s.faults.count(0), ends: map[string]int{}, kinds: map[string]int{}}
+	r := &report{profile: s.p, load: l, faults: s.faults.snapshot(), kills: s.faults.count(0), gaveUp: s.faults.gaveUp, ends: map[string]int{}, kinds: map[string]int{}}
 	r.broken = append(r.broken, s.faults.broken...)
 	c := s.caller()
 	entries := l.ledger.entries()

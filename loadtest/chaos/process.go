@@ -33,6 +33,7 @@ type server struct {
 	up    chan struct{} // guarded by mu: closed when it is ready; replaced at each start
 	ended chan struct{} // guarded by mu: closed when the process has ended; replaced at each start
 	how   error         // guarded by mu: the last end; nil for status 0
+	since time.Time     // guarded by mu: the last start
 }
 
 func newServer(name string, command func() *exec.Cmd, ready func(context.Context, int) bool) *server {
@@ -72,7 +73,7 @@ func (s *server) once(ctx context.Context) error {
 	watch, stop := context.WithTimeout(ctx, readyTimeout)
 	defer stop()
 	s.mu.Lock()
-	s.pid, s.asked, s.ended = cmd.Process.Pid, false, make(chan struct{})
+	s.pid, s.asked, s.ended, s.since = cmd.Process.Pid, false, make(chan struct{}), time.Now()
 	up, ended := s.up, s.ended
 	s.mu.Unlock()
 	go func() {
@@ -122,6 +123,13 @@ func (s *server) isUp() (up <-chan struct{}, pid int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.up, s.pid
+}
+
+// age is how long ago the process was started.
+func (s *server) age() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.since)
 }
 
 // end is how the process ended last.
