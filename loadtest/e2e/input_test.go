@@ -36,7 +36,7 @@ func TestBadInputIsRefusedWithItsPath(t *testing.T) {
 		{"/v1/jobs", `{"model":"sleep","input":{},"priority":"now"}`, 422, "invalid_input", "priority"},
 		{"/v1/jobs", `{"model":"sleep","input":{},"timeout":-1}`, 422, "invalid_input", "timeout"},
 		{"/v1/jobs", `{"model":"sleep","input":{},"max_attempts":0}`, 422, "invalid_input", "max_attempts"},
-		{"/v1/jobs", `{"model":"sleep","input":{},"webhook":{"url":"http://127.0.0.1/"}}`, 422, "invalid_input", "webhook"},
+		{"/v1/jobs", `{"model":"sleep","input":{},"webhook":{"url":"http://192.0.2.1/"}}`, 422, "invalid_input", "webhook.url"},
 	} {
 		a := s.post(c.path, c.body)
 		if c.code == "bad_request" {
