@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/queue"
 )
 
 // hookBook is a Hooks that remembers.
@@ -36,7 +37,7 @@ func (b *hookBook) Expect(ctx context.Context, j *job.Job, w *job.Webhook) (func
 		return nil, assert.AnError
 	}
 	_, _, err := b.d.queue.Find(ctx, j.Tenant, j.ID)
-	assert.Error(b.d.t, err, "the webhook is stored before the job")
+	assert.ErrorIs(b.d.t, err, queue.ErrNotFound, "the webhook is stored before the job")
 	j.Hooks = w.Hooks()
 	b.expected = append(b.expected, j.ID)
 	return func(context.Context) {
