@@ -31,6 +31,7 @@ type broker struct {
 
 	pulls, makes, drops, returned, withdrawn int
 	most                                     int // consumers at one time
+	batch, passed                            int // batch jobs handed out; and those while an interactive one had waited
 }
 
 // lane is a queue in order, with the consumer that hands it out.
@@ -97,8 +98,21 @@ func (b *broker) publish(m *message) {
 func (b *broker) hand(l *lane, to *worker, waited bool) {
 	m := l.pop()
 	l.unacked++
+	b.passes(m)
 	waiting := l.len()
 	to.down.send(func() { to.take(m, waited, waiting) })
+}
+
+// passes counts batch jobs that are handed out while an interactive job on the express lane has waited for longer than
+// a worker takes to hear of it.
+func (b *broker) passes(m *message) {
+	if m.source.Class != job.Batch {
+		return
+	}
+	b.batch++
+	if l := b.lane(fair.Source{Class: job.Interactive}); l.len() > 0 && b.w.now-l.jobs[l.head].submitted > 2*time.Millisecond {
+		b.passed++
+	}
 }
 
 // ask gives credit, as it arrives.
