@@ -206,6 +206,9 @@ func (s *Sched) park() {
 	if contended || s.known() || s.gap() < s.config.Quick && room < s.config.Slots/4 {
 		return
 	}
+	for _, c := range s.class {
+		room -= min(1, c.express.parked) // all credit together is then for the free slots and no more
+	}
 	if middle := s.class[1]; room > 0 {
 		middle.express.parked += room
 		s.out = append(s.out, Action{Op: Ask, Source: Source{Class: middle.name}, N: room, Wait: true})
