@@ -141,7 +141,7 @@ func (c *Consumer) again(ctx context.Context, h *held, o outcome) error {
 	if h.shown {
 		return nil // this attempt had its place in the log and lost it to a newer one, which has the job's message too
 	}
-	h.last, h.attempt = last.Seq, last.Attempt+1
+	h.last, h.attempt = last.Seq, min(last.Attempt+1, h.d.Job.MaxAttempts)
 	if err := h.tellStarted(ctx); err != nil {
 		return err
 	}
