@@ -31,6 +31,7 @@ type broker struct {
 
 	pulls, makes, drops, returned, withdrawn int
 	most                                     int // consumers at one time
+	asked                                    int // those of them that were pulled from lately
 	batch, passed                            int // batch jobs handed out; and those while an interactive one had waited
 }
 
@@ -168,7 +169,11 @@ func (b *broker) ack(m *message) { b.lane(m.source).unacked-- }
 // dropIdle drops consumers that nobody has pulled from for a while and that have nothing in hand, as the server does.
 func (b *broker) dropIdle() {
 	rest := b.open[:0]
+	asked := 0
 	for _, l := range b.open {
+		if b.w.now-l.pulled < inactiveAfter {
+			asked++
+		}
 		if l.unacked > 0 || b.w.now-l.pulled < inactiveAfter {
 			rest = append(rest, l)
 			continue
@@ -177,4 +182,5 @@ func (b *broker) dropIdle() {
 		b.drops++
 	}
 	b.open = rest
+	b.asked = max(b.asked, asked)
 }

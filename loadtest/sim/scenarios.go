@@ -317,7 +317,7 @@ func fleetWith(runs ...fleetRun) report {
 		text: "Workers of 1, 2, 4 or 8 slots and of speed 1/2, 1 or 2, each with a clock up to 50 ms off; 1 in 100 hints is lost. " +
 			"Jobs run 200 ms to 5 s or 5 min (bounded Pareto, tail 1.3) at speed 1. Nine tenants in ten are quiet and send together " +
 			"a third of the capacity, evenly; the others, the noisy ones, send the rest of the load.",
-		heads: []string{"tenants / workers", "load", "jobs up to", "quiet p50", "p99", "noisy p50", "p99", "Jain of noisy", "utilisation", "pulls per job", "consumers at most", "made per s"},
+		heads: []string{"tenants / workers", "load", "jobs up to", "quiet p50", "p99", "noisy p50", "p99", "Jain of noisy", "utilisation", "pulls per job", "consumers pulled from", "all", "made per s"},
 	}
 	for i, f := range runs {
 		s := setup{seed: 7, picture: i == len(runs)-1, workers: f.workers, mixed: true, from: 20 * time.Second, until: 84 * time.Second}
@@ -337,7 +337,7 @@ func fleetWith(runs ...fleetRun) report {
 		jain, p99 := g.count.jain(g.tenants, "noisy"), g.count.wait("quiet", 0.99)
 		what := fmt.Sprintf("%d / %d, load %.1f, jobs up to %v", f.tenants, f.workers, f.load, f.longest)
 		r.row(fmt.Sprintf("%d / %d", f.tenants, f.workers), fmt.Sprint(f.load), f.longest.String(), g.count.wait("quiet", 0.5), p99,
-			g.count.wait("noisy", 0.5), g.count.wait("noisy", 0.99), jain, percent(g.count.utilisation()), g.pullsPerJob(), g.b.most,
+			g.count.wait("noisy", 0.5), g.count.wait("noisy", 0.99), jain, percent(g.count.utilisation()), g.pullsPerJob(), g.b.asked, g.b.most,
 			fmt.Sprintf("%.1f", float64(g.b.makes)/s.until.Seconds()))
 		r.g = g
 		// Heavy tails do not average out in a minute: half of a load of 0.8 is in jobs longer than 3 s.
