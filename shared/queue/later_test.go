@@ -21,7 +21,7 @@ func runClock(t *testing.T, q *queue.Queue, c queue.Clock) {
 	go func() { done <- q.RunClock(ctx, c) }()
 	t.Cleanup(func() {
 		cancel()
-		assert.NoError(t, <-done) //nolint:testifylint // in a clean-up
+		assert.NoError(t, <-done)
 	})
 }
 
@@ -81,7 +81,7 @@ func TestOneClaimWins(t *testing.T) {
 		go func() {
 			me := queue.Claim{JobID: string(rune('a' + i)), Fingerprint: "f"}
 			first, mine, err := gw.Claim(ctx, "acme", "POST /v1/jobs", "k 名", me)
-			if !assert.NoError(t, err) { //nolint:testifylint // not in the test's goroutine
+			if !assert.NoError(t, err) {
 				won <- "error"
 				return
 			}

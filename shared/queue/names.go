@@ -71,12 +71,15 @@ func jobSubject(j *job.Job) string {
 func anyJobSubject(tenant, id string) string { return "jobs.*.*.*." + tenant + "." + id }
 func eventSubject(tenant, id string) string  { return "events." + tenant + "." + id }
 func deadSubject(j *job.Job) string          { return "dead." + token(j.Model) + "." + j.Tenant + "." + j.ID }
+
 func laterSubject(what, tenant, id string) string {
 	return laterRoot + "." + what + "." + tenant + "." + id
 }
+
 func dueSubject(what, tenant, id string) string {
 	return dueRoot + "." + what + "." + tenant + "." + id
 }
+
 func cancelSubject(tenant, id string) string { return "cancel." + tenant + "." + id }
 func lastToken(subject string) string        { return subject[strings.LastIndexByte(subject, '.')+1:] }
 

@@ -37,7 +37,7 @@ func (b *hookBook) Expect(ctx context.Context, j *job.Job, w *job.Webhook) (func
 		return nil, assert.AnError
 	}
 	_, _, err := b.d.queue.Find(ctx, j.Tenant, j.ID)
-	assert.ErrorIs(b.d.t, err, queue.ErrNotFound, "the webhook is stored before the job")
+	assert.ErrorIs(b.d.t, err, queue.ErrNotFound, "the webhook is stored before the job") //nolint:testifylint // not in the test's goroutine
 	j.Hooks = w.Hooks()
 	b.expected = append(b.expected, j.ID)
 	return func(context.Context) {

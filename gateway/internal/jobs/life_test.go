@@ -25,7 +25,7 @@ func (d *desk) clock() {
 	go func() { done <- d.RunClock(ctx) }()
 	d.t.Cleanup(func() {
 		cancel()
-		assert.NoError(d.t, <-done) //nolint:testifylint // in a clean-up
+		assert.NoError(d.t, <-done)
 	})
 }
 
@@ -238,16 +238,16 @@ func TestARepeatFinishesWhatADeadGatewayBegan(t *testing.T) {
 	require.Eventually(t, d.limits.free, 5*time.Second, 5*time.Millisecond, "its end is heard though its id is another's")
 }
 
-func chosen(id, fingerprint string) job.Request {
+func chosen(fingerprint string) job.Request {
 	r := request()
-	r.ID, r.Route, r.Fingerprint = id, "PUT /v1/jobs", fingerprint
+	r.ID, r.Route, r.Fingerprint = "order-7", "PUT /v1/jobs", fingerprint
 	return r
 }
 
 func TestTheClientsOwnID(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	r := chosen("order-7", "f")
+	r := chosen("f")
 	r.Wait = 10 * time.Second
 	got := make(chan job.Submission, 1)
 	go func() {
@@ -261,7 +261,7 @@ func TestTheClientsOwnID(t *testing.T) {
 		j, _, err = d.wk.Find(t.Context(), "acme", "order-7")
 		return err == nil
 	}, 5*time.Second, 2*time.Millisecond)
-	again, err := d.Submit(t.Context(), anyone(), chosen("order-7", "f"))
+	again, err := d.Submit(t.Context(), anyone(), chosen("f"))
 	require.NoError(t, err)
 	assert.True(t, again.Replayed)
 	assert.Equal(t, job.Queued, again.State.Status)
@@ -269,10 +269,10 @@ func TestTheClientsOwnID(t *testing.T) {
 	d.remove(j)
 	sub := <-got
 	assert.Equal(t, job.Succeeded, sub.State.Status, "the submitter hears of it")
-	again, err = d.Submit(t.Context(), anyone(), chosen("order-7", "f"))
+	again, err = d.Submit(t.Context(), anyone(), chosen("f"))
 	require.NoError(t, err)
 	assert.Equal(t, job.Succeeded, again.State.Status)
-	_, err = d.Submit(t.Context(), anyone(), chosen("order-7", "other"))
+	_, err = d.Submit(t.Context(), anyone(), chosen("other"))
 	assert.Equal(t, fault.Conflict, fault.CodeOf(err))
 	require.Eventually(t, d.limits.free, 5*time.Second, 5*time.Millisecond)
 }

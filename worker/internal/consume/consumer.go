@@ -131,6 +131,11 @@ func (c *Consumer) open(ctx, work context.Context, in *intake) error {
 		}
 		return p, err
 	}
+	in.quit = func(p *queue.Puller) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(work), openTimeout)
+		defer cancel()
+		p.Stop(ctx)
+	}
 	express := map[fair.Source]*queue.Puller{}
 	for _, class := range job.Classes() {
 		src := fair.Source{Class: class}
@@ -149,7 +154,7 @@ func (c *Consumer) open(ctx, work context.Context, in *intake) error {
 	return nil
 }
 
-// openTimeout bounds how long a backlog's consumer may take to be made.
+// openTimeout bounds how long a backlog's consumer may take to be made, and how long what is on its way is waited for.
 const openTimeout = 5 * time.Second
 
 func (c *Consumer) pull(ctx, work context.Context, in *intake, src fair.Source) (*queue.Puller, error) {

@@ -14,7 +14,8 @@ import (
 type intake struct {
 	model  string
 	open   func(in *intake, src fair.Source) (*queue.Puller, error)
-	unhear func() // ends the hints
+	quit   func(p *queue.Puller) // stops one, in a bounded time
+	unhear func()                // ends the hints
 
 	mu      sync.Mutex
 	slots   int
@@ -165,7 +166,7 @@ func (in *intake) act(a fair.Action) {
 		l.closed = true
 		delete(in.lanes, a.Source)
 		if l.puller != nil {
-			in.opening.Go(func() { l.puller.Stop(context.Background()) })
+			in.opening.Go(func() { in.quit(l.puller) })
 		}
 	case a.Op == fair.Open:
 	case l.puller == nil:
@@ -201,7 +202,7 @@ func (in *intake) openLane(src fair.Source, l *lane) {
 		return // the scheduler asks again
 	}
 	if l.closed || in.stopped {
-		in.opening.Go(func() { p.Stop(context.Background()) })
+		in.opening.Go(func() { in.quit(p) })
 		return
 	}
 	l.puller = p
