@@ -217,7 +217,7 @@ func bound(short bool) report {
 
 func rotation(short bool) report {
 	r := report{
-		text:  "Each of 1,000 tenants has 60 jobs unfinished at any time; measured over whole rounds of the rotation (32 s).",
+		text:  "Each of 1,000 tenants has 60 jobs unfinished at any time; measured over whole rounds of the rotation (64 s).",
 		heads: []string{"workers, job", "over", "Jain", "least / mean", "utilisation", "pulls per job", "consumers at most", "made per s", "broker time for them"},
 	}
 	fleets := []fleetOf{{20, 16, 100 * time.Millisecond}, {1, 16, 20 * time.Millisecond}, {200, 4, 200 * time.Millisecond}}
