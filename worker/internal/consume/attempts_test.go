@@ -20,10 +20,10 @@ func TestAnAttemptThatClaimsTheLogIsNoneTooMany(t *testing.T) {
 	b := newBench(t)
 	var j *job.Job
 	ready := make(chan struct{})
-	b.start(Config{}, &fakeRunner{slots: 1, run: func(context.Context, engine.Request, func([]byte) error) (engine.Result, error) {
+	b.start(Config{}, &fakeRunner{slots: 1, run: func(ctx context.Context, _ engine.Request, _ func([]byte) error) (engine.Result, error) {
 		<-ready
 		other := &job.Event{Kind: job.Started, Attempt: 1, At: job.Stamp(time.Now()), Worker: "w2"}
-		if err := b.gw.Append(t.Context(), j.Tenant, j.ID, other, 0); err != nil {
+		if err := b.gw.Append(ctx, j.Tenant, j.ID, other, 0); err != nil {
 			return engine.Result{}, err
 		}
 		return engine.Result{}, fault.New(fault.Internal, "it failed")
