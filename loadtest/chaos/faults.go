@@ -49,7 +49,7 @@ type faultLog struct {
 	mu     sync.Mutex
 	all    []*fault // guarded by mu
 	kills  int      // guarded by mu: SIGKILLs
-	gaveUp int      // guarded by mu: workers that ended because the broker died while they started
+	gaveUp int      // guarded by mu: gateways and workers that ended because the broker died while they started
 	broken []string // guarded by mu: ends that nobody asked for, and stops that were not clean
 }
 
@@ -80,7 +80,7 @@ func (l *faultLog) wrong(format string, args ...any) {
 	l.broken = append(l.broken, fmt.Sprintf(format, args...))
 }
 
-// patience is how long a starting worker waits for a broker that has gone away again, before it gives up.
+// patience is how long a starting process waits for a broker that has gone away again, before it gives up.
 const patience = 15 * time.Second
 
 // unasked is called when a process ended by itself: a worker that a crash job killed, or a bug.
@@ -92,7 +92,7 @@ func (l *faultLog) unasked(s *server, how error) {
 	if how != nil && how.Error() == "signal: terminated" {
 		return // it was asked to while it was starting, before it hears signals
 	}
-	if how != nil && how.Error() == "exit status 1" && s.name[0] == 'w' && s.age() < patience {
+	if how != nil && how.Error() == "exit status 1" && s.name[0] != 'b' && s.age() < patience {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.gaveUp++

@@ -157,7 +157,7 @@ func (r *report) print(w io.Writer) {
 	}
 	row("faults injected", "%d in %v: %s", len(r.faults), r.load.faults.Round(time.Second), tally(byKind))
 	row("processes killed with SIGKILL", "%d, and %d by jobs", r.kills, byKind[string(crashed)])
-	row("workers that gave up while they started", "%d, as the broker died meanwhile; they were started again", r.gaveUp)
+	row("processes that gave up while they started", "%d, as the broker died meanwhile; they were started again", r.gaveUp)
 	row("jobs submitted", "%d: %s", len(r.load.ledger.entries()), tally(r.kinds))
 	row("ids written", "%d", r.fates[accepted])
 	row("ids read", "%d, %d of them with their answer lost", r.idsRead, r.appeared)
