@@ -167,5 +167,5 @@ func (v *view) ended() bool {
 
 // refunded tells whether the job's end gave its count of the quota back.
 func (v *view) refunded() bool {
-	return v.Status == "failed" || v.Status == "expired" || v.Status == "canceled" && v.StartedAt == nil
+	return v.Status == "failed" || v.Status == "expired" || v.Status == "canceled" && v.StartedAt == nil && v.Attempt == 0
 }

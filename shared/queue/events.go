@@ -52,7 +52,7 @@ func (q *Queue) ownWrite(ctx context.Context, tenant, id string, e *job.Event) e
 
 // Last returns the newest event of a job; ErrNotFound when it has none.
 func (q *Queue) Last(ctx context.Context, tenant, id string) (*job.Event, error) {
-	m, err := q.events.GetLastMsgForSubject(ctx, eventSubject(tenant, id))
+	m, err := q.newest(ctx, q.events, lastOf, eventSubject(tenant, id))
 	if err != nil {
 		return nil, readError(err)
 	}

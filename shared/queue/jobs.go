@@ -85,7 +85,7 @@ func (q *Queue) storeOnce(ctx context.Context, m *nats.Msg) (uint64, error) {
 
 // Find returns a job that has not ended, and its message's sequence for Remove; ErrNotFound when there is none.
 func (q *Queue) Find(ctx context.Context, tenant, id string) (*job.Job, uint64, error) {
-	m, err := q.jobs.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(anyJobSubject(tenant, id)))
+	m, err := q.newest(ctx, q.jobs, firstOf, anyJobSubject(tenant, id))
 	if err != nil {
 		return nil, 0, readError(err)
 	}
@@ -105,7 +105,7 @@ func (q *Queue) Remove(ctx context.Context, seq uint64) error {
 // gone tells that a message was deleted before.
 func gone(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && (api.ErrorCode == jetstream.JSErrCodeMessageNotFound || api.ErrorCode == 10057 || api.Code == 404)
+	return ok && (api.ErrorCode == jetstream.JSErrCodeMessageNotFound || api.ErrorCode == 10057 || api.ErrorCode == 10043 || api.Code == 404)
 }
 
 // Queued lists the ids of a tenant's jobs that have not ended.

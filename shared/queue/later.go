@@ -53,7 +53,7 @@ func (q *Queue) later(ctx context.Context, m *nats.Msg, due string, at time.Time
 
 // Scheduled returns a job that is kept until a time, or is due and not yet queued; ErrNotFound when there is none.
 func (q *Queue) Scheduled(ctx context.Context, tenant, id string) (*job.Job, error) {
-	m, err := q.laters.GetMsg(ctx, 1, jetstream.WithGetMsgSubject("*."+laterStart+"."+tenant+"."+id))
+	m, err := q.newest(ctx, q.laters, firstOf, "*."+laterStart+"."+tenant+"."+id)
 	if err != nil {
 		return nil, readError(err)
 	}

@@ -100,6 +100,9 @@ func stateOf(j *job.Job, last *job.Event) job.State {
 	}
 	if last.Kind == job.Output {
 		st.Status, st.Attempt, st.Version = job.Running, last.Attempt, last.Version
+		if last.StartedAt != nil {
+			st.StartedAt = *last.StartedAt
+		}
 		return st
 	}
 	st.Apply(last)

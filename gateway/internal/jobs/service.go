@@ -107,7 +107,7 @@ func (s *Service) heard(tenantID, id string, e *job.Event) {
 
 // refunded names the count of the quota that an end gives back, where the tenant got nothing for it.
 func refunded(e *job.Event) string {
-	if e.Status == job.Failed || e.Status == job.Expired || e.Status == job.Canceled && e.StartedAt == nil {
+	if e.Status == job.Failed || e.Status == job.Expired || e.Status == job.Canceled && e.StartedAt == nil && e.Attempt == 0 {
 		return countOf(e.Job)
 	}
 	return ""

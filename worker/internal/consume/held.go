@@ -146,7 +146,8 @@ func (h *held) emit(ctx context.Context, delta []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.streamed = true
-	err := h.append(ctx, &job.Event{Kind: job.Output, Attempt: h.attempt, At: now(), Body: delta})
+	started := h.startedAt // told again, for who reads the newest event alone
+	err := h.append(ctx, &job.Event{Kind: job.Output, Attempt: h.attempt, At: now(), StartedAt: &started, Body: delta})
 	if errors.Is(err, queue.ErrFenced) {
 		h.cancel(errFenced)
 	}
