@@ -131,7 +131,7 @@ func (w *worker) work(ctx context.Context, ops string) error {
 	beats, stopBeats := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBeats()
 	if err := w.heartbeat(beats, false); err != nil {
-		return err
+		w.log.WarnContext(ctx, "no heartbeat", "error", err) // the next one comes in a moment
 	}
 	beating := make(chan struct{})
 	go func() {

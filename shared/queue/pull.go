@@ -213,7 +213,10 @@ func (p *Puller) reset(ctx context.Context) {
 	created, err := p.q.ensureConsumer(ctx, p.lane)
 	if err != nil {
 		p.q.log.WarnContext(ctx, "consumer not there yet", "consumer", p.lane.consumer(), "error", err)
-		return // the watchdog comes again
+		p.mu.Lock()
+		p.lost = true // the watchdog comes again
+		p.mu.Unlock()
+		return
 	}
 	p.mu.Lock()
 	if p.stopped {
@@ -229,7 +232,9 @@ func (p *Puller) reset(ctx context.Context) {
 	p.mu.Unlock()
 	for i := range old {
 		_ = old[i].sub.Drain() // what is on its way still comes
-		p.returned(old[i].waits, old[i].asked)
+		if old[i].asked > 0 {
+			p.returned(old[i].waits, old[i].asked)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 const (
 	deadRetention     = 30 * 24 * time.Hour
 	advisoryRetention = 24 * time.Hour
+	consumerTimeout   = 2 * time.Second  // a lane's consumer is made, or found, in a millisecond
 	backlogIdle       = 5 * time.Second  // how long a backlog's consumer outlives the last request
 	workerMemory      = 10 * time.Minute // how long a model whose workers died is still expected back
 	maxDeliver        = 100              // a backstop far above any job's attempts; the log counts those
@@ -121,6 +122,8 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 // forgets it, and whoever pulls next makes it again. It returns when the consumer was made: a job stored before that
 // may have been delivered by its predecessor.
 func (q *Queue) ensureConsumer(ctx context.Context, lane Lane) (created time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, consumerTimeout) // a request that died with the broker is asked again soon
+	defer cancel()
 	cfg := jetstream.ConsumerConfig{
 		Durable: lane.consumer(), FilterSubject: lane.filter(), AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: q.opts.AckWait, MaxDeliver: maxDeliver, MaxAckPending: maxAckPending, MemoryStorage: true,

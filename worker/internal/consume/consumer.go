@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -91,9 +90,12 @@ const idleGoroutine = 5 * time.Second
 func (c *Consumer) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	unhear, err := c.queue.OnCancel(c.canceled)
-	if err != nil {
+	var unhear func()
+	if c.persist(ctx, func() (err error) {
+		unhear, err = c.queue.OnCancel(c.canceled)
 		return err
+	}) != nil {
+		return nil // it ends before it begins
 	}
 	defer unhear()
 	leases := make(chan struct{})
@@ -108,11 +110,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}()
 	for _, in := range c.models {
 		if err := c.open(ctx, work, in); err != nil {
-			c.closeAll(in) //nolint:contextcheck // clean-up takes a fresh context
-			if errors.Is(err, context.Canceled) {
-				return nil
-			}
-			return err
+			break // ctx has ended
 		}
 	}
 	<-ctx.Done()
@@ -139,20 +137,46 @@ func (c *Consumer) open(ctx, work context.Context, in *intake) error {
 	express := map[fair.Source]*queue.Puller{}
 	for _, class := range job.Classes() {
 		src := fair.Source{Class: class}
-		p, err := c.pull(ctx, work, in, src)
+		err := c.persist(ctx, func() (err error) {
+			express[src], err = c.pull(ctx, work, in, src)
+			return err
+		})
 		if err != nil {
+			delete(express, src)
+			for _, p := range express {
+				in.quit(p)
+			}
 			return err
 		}
-		express[src] = p
 	}
-	unhear, err := c.queue.OnHints(in.model, in.hint)
-	if err != nil {
+	err := c.persist(ctx, func() (err error) {
+		in.unhear, err = c.queue.OnHints(in.model, in.hint)
 		return err
-	}
-	in.unhear = unhear
+	})
 	in.begin(express)
-	return nil
+	return err
 }
+
+// persist tries until it goes well or ctx ends, whose error it then returns: a broker that dies while a worker starts
+// comes back.
+func (c *Consumer) persist(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		t := time.NewTimer(againAfter)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-t.C:
+		}
+		c.log.WarnContext(ctx, "the broker is asked again", "error", err)
+	}
+}
+
+const againAfter = 200 * time.Millisecond
 
 // openTimeout bounds how long a backlog's consumer may take to be made, and how long what is on its way is waited for.
 const openTimeout = 5 * time.Second
@@ -161,12 +185,6 @@ func (c *Consumer) pull(ctx, work context.Context, in *intake, src fair.Source) 
 	return c.queue.Pull(ctx, laneOf(in.model, src),
 		func(d *queue.Delivery) { c.take(work, in, d) },
 		func(waited bool, n int) { in.returned(src, waited, n) })
-}
-
-func (c *Consumer) closeAll(in *intake) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	in.stop(ctx)
 }
 
 func (c *Consumer) drain(stopWork context.CancelFunc) {
