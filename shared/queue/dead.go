@@ -129,7 +129,7 @@ func tokenOrAny(s string) string {
 // one. handle returns nil when the job is dealt with; otherwise it comes again. It runs until ctx ends.
 func (q *Queue) Undelivered(ctx context.Context, handle func(context.Context, *job.Job, uint64) error) error {
 	c, err := q.advisory.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: "undertaker", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, MemoryStorage: true,
+		Durable: "undertaker", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, // kept in a file: a gateway outlives its broker
 	})
 	if err != nil {
 		return fmt.Errorf("queue: advisories: %w", err)

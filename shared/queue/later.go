@@ -78,7 +78,7 @@ func (q *Queue) Unschedule(ctx context.Context, tenant, id string) error {
 func (q *Queue) RunClock(ctx context.Context, c Clock) error {
 	consumer, err := q.laters.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: "clock", FilterSubject: dueRoot + ".>", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
-		MemoryStorage: true, MaxAckPending: 1024,
+		MaxAckPending: 1024, // kept in a file: a gateway that outlives its broker goes on with it
 	})
 	if err != nil {
 		return fmt.Errorf("queue: clock: %w", err)
