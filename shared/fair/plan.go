@@ -196,7 +196,7 @@ func (s *Sched) park() {
 		x := &c.express
 		switch {
 		case x.asked > 0 || x.parked > 0 || x.known() > 0:
-		case room <= 0 && (s.slow() || k == classes-1 || s.used > s.config.Slots):
+		case s.used >= s.config.Slots && (s.slow() || k == classes-1 || s.used > s.config.Slots):
 		case c.contended() && x.v > c.v:
 		default:
 			x.parked++
