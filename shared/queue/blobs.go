@@ -252,31 +252,7 @@ func (b *Blobs) leaders(ctx context.Context, subject string) (*jetstream.RawStre
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
 	defer cancel()
-	req, err := json.Marshal(map[string]string{"last_by_subj": subject})
-	if err != nil {
-		return nil, err
-	}
-	m, err := b.q.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+objectStream(b.bucket), req)
-	if err != nil {
-		return nil, err
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Data []byte    `json:"data"`
-			Time time.Time `json:"time"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return nil, err
-	}
-	switch {
-	case answer.Error != nil && gone(answer.Error):
-		return nil, jetstream.ErrMsgNotFound
-	case answer.Error != nil:
-		return nil, answer.Error
-	}
-	return &jetstream.RawStreamMsg{Data: answer.Message.Data, Time: answer.Message.Time}, nil
+	return b.q.atLeader(ctx, objectStream(b.bucket), lastOf, subject)
 }
 
 // names tells whether ref can be one of this bucket's references.

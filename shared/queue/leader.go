@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -26,6 +27,11 @@ func (q *Queue) newest(ctx context.Context, s jetstream.Stream, which, subject s
 		}
 		return s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
 	}
+	return q.atLeader(ctx, info.Config.Name, which, subject)
+}
+
+// atLeader is newest of a stream by its name, always asked of the leader.
+func (q *Queue) atLeader(ctx context.Context, stream, which, subject string) (*jetstream.RawStreamMsg, error) {
 	ask := map[string]any{which: subject}
 	if which == firstOf {
 		ask["seq"] = 1
@@ -34,15 +40,16 @@ func (q *Queue) newest(ctx context.Context, s jetstream.Stream, which, subject s
 	if err != nil {
 		return nil, err
 	}
-	m, err := q.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+info.Config.Name, req)
+	m, err := q.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, req)
 	if err != nil {
 		return nil, err
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message *struct {
-			Seq  uint64 `json:"seq"`
-			Data []byte `json:"data"`
+			Seq  uint64    `json:"seq"`
+			Data []byte    `json:"data"`
+			Time time.Time `json:"time"`
 		} `json:"message"`
 	}
 	switch err := json.Unmarshal(m.Data, &answer); {
@@ -57,5 +64,5 @@ func (q *Queue) newest(ctx context.Context, s jetstream.Stream, which, subject s
 	case answer.Message == nil:
 		return nil, errors.New("queue: read: an answer without a message")
 	}
-	return &jetstream.RawStreamMsg{Sequence: answer.Message.Seq, Data: answer.Message.Data}, nil
+	return &jetstream.RawStreamMsg{Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}, nil
 }

@@ -61,6 +61,6 @@ func (s *Service) stop(ctx context.Context, tenantID, id string) {
 		err = errors.Join(err, s.queue.Unschedule(ctx, tenantID, id))
 	}
 	if err != nil {
-		s.log.WarnContext(ctx, "canceled job is not cleared away", "job_id", id, "error", err)
+		s.log.WarnContext(ctx, "ended job is not cleared away", "job_id", id, "error", err)
 	}
 }
