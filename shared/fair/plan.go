@@ -70,6 +70,22 @@ func (s *Sched) crowded() bool {
 	return false
 }
 
+// gathers tells that it is better to wait until more slots are free, so that several quick jobs come for one request. Slots
+// that are promised to idle lanes don't come free by themselves.
+func (s *Sched) gathers(room int) bool {
+	if s.gap() >= s.config.Quick || room >= s.config.Slots/4 {
+		return false
+	}
+	coming := s.used
+	for _, c := range s.class {
+		coming += c.express.asked
+	}
+	for _, b := range s.opened {
+		coming += b.asked
+	}
+	return coming >= s.config.Slots/2
+}
+
 // known tells that an express lane holds jobs for which no credit was given.
 func (s *Sched) known() bool {
 	return s.class[0].express.known() > 0 || s.class[1].express.known() > 0 || s.class[2].express.known() > 0
@@ -88,8 +104,8 @@ func (s *Sched) deal(now time.Time) {
 		return
 	}
 	contended := s.contended()
-	if s.gap() < s.config.Quick && room < s.config.Slots/4 {
-		return // several quick jobs for one request
+	if s.gathers(room) {
+		return
 	}
 	hungry := s.hungry(now)
 	owed := s.expected(hungry)
@@ -203,7 +219,7 @@ func (s *Sched) park() {
 			s.out = append(s.out, Action{Op: Ask, Source: Source{Class: c.name}, N: 1, Wait: true})
 		}
 	}
-	if contended || s.known() || s.gap() < s.config.Quick && room < s.config.Slots/4 {
+	if contended || s.known() || s.gathers(room) {
 		return
 	}
 	for _, c := range s.class {

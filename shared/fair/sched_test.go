@@ -30,6 +30,7 @@ type bench struct {
 	served  map[string]int
 	log     []string
 	early   bool // answers come before the next plan
+	eager   bool // a plan is made after each thing heard, at times
 }
 
 type running struct {
@@ -108,6 +109,13 @@ func (b *bench) deliver(src fair.Source, waited bool, run func(tenant string) ti
 	b.running = append(b.running, running{src, tenant, b.now.Add(took), took})
 	b.served[tenant]++
 	b.s.Delivered(b.now, fair.Delivery{Source: src, Waited: waited, Tenant: tenant, Waiting: len(b.lanes[src])})
+	b.maybePlan()
+}
+
+func (b *bench) maybePlan() {
+	if b.eager && b.r.IntN(2) == 0 {
+		b.plan()
+	}
 }
 
 func (b *bench) sources() []fair.Source {
@@ -131,13 +139,15 @@ func (b *bench) step(took func(tenant string) time.Duration) {
 	b.now = b.now.Add(time.Millisecond)
 	for _, src := range b.sources() {
 		if n := b.asked[src]; n > 0 && (b.early || b.r.IntN(2) == 0) {
-			b.asked[src] = 0
 			got := min(n, len(b.lanes[src]))
 			for range got {
+				b.asked[src]--
 				b.deliver(src, false, took)
 			}
 			if n > got {
+				b.asked[src] -= n - got
 				b.s.Returned(b.now, src, false, n-got)
+				b.maybePlan()
 			}
 		}
 		for b.parked[src] > 0 && len(b.lanes[src]) > 0 {
@@ -173,19 +183,19 @@ func fixed(d time.Duration) func(string) time.Duration {
 // hands, and every job is served in the end.
 func TestEveryJobIsServedWithinTheSlots(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(30) {
+	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 10))
 		b := newBench(t, seed, fair.Config{Slots: 1 + r.IntN(20), MaxOpen: 6, Worker: strconv.FormatUint(seed, 10)})
-		b.early = seed%2 == 0
+		b.early, b.eager = seed%2 == 0, seed%3 > 0
 		b.plan()
-		longest := []int{1, 5, 300}[r.IntN(3)]
-		took := func(string) time.Duration { return time.Duration(1+r.IntN(longest)) * time.Millisecond }
+		longest := []int{200, 1_000, 5_000, 300_000}[r.IntN(4)]
+		took := func(string) time.Duration { return time.Duration(100+r.IntN(longest)) * time.Microsecond }
 		for range 400 {
 			if r.IntN(4) == 0 {
 				class := job.Classes()[r.IntN(3)]
 				tenant := fmt.Sprint("t", r.IntN(15))
 				src := fair.Source{Class: class}
-				if r.IntN(2) == 0 {
+				if seed%5 > 1 && r.IntN(2) == 0 {
 					src.Tenant = tenant
 				}
 				b.submit(src, tenant, 1+r.IntN(5))
