@@ -129,7 +129,9 @@ func TestARetryByHand(t *testing.T) {
 	s.post("/admin/v1/dead-letters/discard?model=sleep", nil, admin).want(http.StatusOK)
 	s.get("/admin/v1/dead-letters", admin).json(&list)
 	assert.Empty(t, list.Data)
-	var usage struct{ Used int }
-	s.get("/v1/usage").json(&usage)
-	assert.Equal(t, 1, usage.Used, "each time that it failed gave its count back")
+	require.Eventually(t, func() bool {
+		var usage struct{ Used int }
+		s.get("/v1/usage").json(&usage)
+		return usage.Used == 1
+	}, 5*time.Second, 10*time.Millisecond, "each time that it failed gives its count back")
 }

@@ -21,7 +21,8 @@ type Event struct {
 	Kind    Kind      `json:"kind"`
 	Attempt int       `json:"attempt"` // the attempt it is about, 1-based; 0 for an end before the first
 	At      time.Time `json:"at"`
-	Prev    uint64    `json:"prev,omitempty"` // the sequence of the event before it; 0 for the first
+	Before  int       `json:"before,omitempty"` // attempts before the job was last retried by hand, as its head has it
+	Prev    uint64    `json:"prev,omitempty"`   // the sequence of the event before it; 0 for the first
 	Worker  string    `json:"worker,omitempty"`
 	Version string    `json:"version,omitempty"` // the model version that runs; of started and ended
 	Error   *Error    `json:"error,omitempty"`   // of retrying, and of an end that is no success
@@ -37,3 +38,7 @@ type Event struct {
 	Body []byte `json:"-"` // JSON: a delta, the whole output of a success, or the input of a failure, for a retry
 	Seq  uint64 `json:"-"` // its sequence in the stream, set when read
 }
+
+// Outlives tells, of a job's newest event, that what a message of the job asks for is over: it has ended, or was retried by
+// hand since and has another message.
+func (e *Event) Outlives(j *Job) bool { return e.Kind == End || e.Before > j.Before }

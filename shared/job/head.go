@@ -56,6 +56,9 @@ func (e *Event) AppendHead(b []byte) []byte {
 	b = appendText(append(b, `{"kind":`...), string(e.Kind))
 	b = strconv.AppendInt(append(b, `,"attempt":`...), int64(e.Attempt), 10)
 	b = appendMoment(append(b, `,"at":`...), e.At)
+	if e.Before > 0 {
+		b = strconv.AppendInt(append(b, `,"before":`...), int64(e.Before), 10)
+	}
 	if e.Prev > 0 {
 		b = strconv.AppendUint(append(b, `,"prev":`...), e.Prev, 10)
 	}
@@ -306,6 +309,8 @@ func (r *headReader) event(e *Event) {
 			e.Attempt = r.int()
 		case "at":
 			e.At = r.moment()
+		case "before":
+			e.Before = r.int()
 		case "prev":
 			e.Prev = r.uint()
 		case "worker":

@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
 )
 
@@ -30,19 +29,6 @@ func NewDeadLetter(j *job.Job, end *job.Event) *DeadLetter {
 	return &DeadLetter{Job: j, Reason: string(end.Error.Code), Attempts: end.Attempt, LastError: end.Error, CreatedAt: end.At}
 }
 
-// BuryEnded makes up for a process that died between a job's end and its dead letter: where the end says that attempts
-// are exhausted and there is no letter, it stores one.
-func (q *Queue) BuryEnded(ctx context.Context, j *job.Job, end *job.Event) error {
-	if end.Error == nil || end.Error.Code != fault.AttemptsExhausted {
-		return nil
-	}
-	_, err := q.Dead(ctx, j)
-	if errors.Is(err, ErrNotFound) {
-		return q.Bury(ctx, NewDeadLetter(j, end))
-	}
-	return err
-}
-
 // Bury stores a dead letter; a second one for the same job replaces the first.
 func (q *Queue) Bury(ctx context.Context, l *DeadLetter) error {
 	data, err := encodeFrame(l, l.Job.Input)
@@ -51,15 +37,6 @@ func (q *Queue) Bury(ctx context.Context, l *DeadLetter) error {
 	}
 	_, err = q.store(ctx, &nats.Msg{Subject: deadSubject(l.Job), Data: data}, nil)
 	return err
-}
-
-// Dead returns a job's dead letter; ErrNotFound when it has none.
-func (q *Queue) Dead(ctx context.Context, j *job.Job) (*DeadLetter, error) {
-	m, err := q.dead.GetLastMsgForSubject(ctx, deadSubject(j))
-	if err != nil {
-		return nil, readError(err)
-	}
-	return decodeLetter(m)
 }
 
 func decodeLetter(m *jetstream.RawStreamMsg) (*DeadLetter, error) {

@@ -271,13 +271,15 @@ func TestDeadLettersKeepTheInput(t *testing.T) {
 	q := testenv.StartBroker(t).Gateway(queue.Options{})
 	ctx := within(t, 10*time.Second)
 	j := newJob()
-	_, err := q.Dead(ctx, j)
-	require.ErrorIs(t, err, queue.ErrNotFound)
-	require.NoError(t, q.Bury(ctx, &queue.DeadLetter{Job: j, Reason: "attempts_exhausted", Attempts: 3, CreatedAt: j.CreatedAt}))
-	l, err := q.Dead(ctx, j)
+	list, err := q.DeadLetters(ctx, j.Model, j.Tenant, 0, 9)
 	require.NoError(t, err)
-	assert.Equal(t, j, l.Job)
-	assert.Equal(t, 3, l.Attempts)
+	require.Empty(t, list)
+	require.NoError(t, q.Bury(ctx, &queue.DeadLetter{Job: j, Reason: "attempts_exhausted", Attempts: 3, CreatedAt: j.CreatedAt}))
+	list, err = q.DeadLetters(ctx, j.Model, j.Tenant, 0, 9)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	assert.Equal(t, j, list[0].Job)
+	assert.Equal(t, 3, list[0].Attempts)
 }
 
 func TestAFullQueueRefuses(t *testing.T) {

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/fault"
@@ -21,20 +20,19 @@ func (s *Service) buryOne(ctx context.Context, j *job.Job, seq uint64) error {
 	if err != nil {
 		return err
 	}
-	if last != nil && last.Kind == job.End {
-		return errors.Join(s.queue.BuryEnded(ctx, j, last), s.queue.Remove(ctx, seq))
+	if last != nil && last.Outlives(j) {
+		return s.queue.Remove(ctx, seq)
 	}
 	e := &job.Event{
 		Kind: job.End, Status: job.Failed, Attempt: j.MaxAttempts, At: job.Stamp(time.Now()), Job: j,
 		Error: &job.Error{Code: fault.AttemptsExhausted, Message: "no worker could settle the job"},
 		Usage: &job.Usage{QueueMS: job.Milliseconds(time.Since(j.CreatedAt))}, Body: j.Input,
 	}
-	err = s.queue.Append(ctx, j.Tenant, j.ID, e, seqOf(last))
-	if errors.Is(err, queue.ErrFenced) {
-		return err // something happened just now: the advisory comes again
-	}
-	if err != nil {
+	if err := s.queue.Bury(ctx, queue.NewDeadLetter(j, e)); err != nil { // it counts once the end is there
 		return err
 	}
-	return errors.Join(s.queue.Bury(ctx, queue.NewDeadLetter(j, e)), s.queue.Remove(ctx, seq))
+	if err := s.queue.Append(ctx, j.Tenant, j.ID, e, seqOf(last)); err != nil {
+		return err // fenced, as something happened just now: the advisory comes again
+	}
+	return s.queue.Remove(ctx, seq)
 }

@@ -46,7 +46,7 @@ func due(j *job.Job, last *job.Event) *job.Event {
 	now := job.Stamp(time.Now())
 	switch {
 	case j.Before > 0 && (last == nil || last.Kind == job.End && last.Status == job.Failed && last.Attempt == j.Before):
-		return &job.Event{Kind: job.Requeued, Attempt: j.Before, At: now, Job: j}
+		return &job.Event{Kind: job.Requeued, Attempt: j.Before, Before: j.Before, At: now, Job: j}
 	case j.Before == 0 && last == nil:
 		return &job.Event{Kind: job.Due, At: now}
 	}

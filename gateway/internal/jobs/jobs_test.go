@@ -424,9 +424,10 @@ func TestWhatNoWorkerSettlesIsBuried(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, job.Failed, st.Status)
 	assert.Equal(t, fault.AttemptsExhausted, st.Error.Code)
-	l, err := d.wk.Dead(t.Context(), j)
+	list, err := d.wk.DeadLetters(t.Context(), j.Model, j.Tenant, 0, 9)
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"a":1}`, string(l.Job.Input))
+	require.Len(t, list, 1)
+	assert.JSONEq(t, `{"a":1}`, string(list[0].Job.Input))
 }
 
 func TestASilentWorkerIsForgottenOnceItIsReplaced(t *testing.T) {

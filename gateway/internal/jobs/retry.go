@@ -102,18 +102,48 @@ func (s *Service) DeadLetters(ctx context.Context, model, tenantID, cursor strin
 			return nil, "", &fault.Error{Code: fault.BadRequest, Field: "cursor", Detail: "is not a cursor of ours"}
 		}
 	}
-	letters, err := s.queue.DeadLetters(ctx, model, tenantID, after, limit+1)
-	if err != nil {
-		return nil, "", unavailable(err)
-	}
-	list = make([]job.DeadLetter, 0, len(letters))
-	for i, l := range letters {
-		if i == limit {
-			return list, list[limit-1].ID, nil
+	for list = []job.DeadLetter{}; ; {
+		letters, err := s.queue.DeadLetters(ctx, model, tenantID, after, limit+1-len(list))
+		if err != nil {
+			return nil, "", unavailable(err)
 		}
-		list = append(list, letterOf(l))
+		if len(letters) == 0 {
+			return list, "", nil
+		}
+		for _, l := range letters {
+			after = l.Seq
+			switch stands, err := s.stands(ctx, l); {
+			case err != nil:
+				return nil, "", err
+			case !stands:
+			case len(list) == limit:
+				return list, list[limit-1].ID, nil
+			default:
+				list = append(list, letterOf(l))
+			}
+		}
 	}
-	return list, "", nil
+}
+
+// stands tells whether a letter's job is dead. Letters are written just before their jobs' ends, so one may be there whose
+// job then ended otherwise, as it was canceled: that one is dropped.
+func (s *Service) stands(ctx context.Context, l *queue.DeadLetter) (bool, error) {
+	last, err := s.lastEvent(ctx, l.Job.Tenant, l.Job.ID)
+	switch {
+	case err != nil:
+		return false, err
+	case last == nil: // the log has been forgotten since, or the job has none yet
+		j, _, err := s.find(ctx, l.Job.Tenant, l.Job.ID)
+		return j == nil, err
+	case last.Kind != job.End:
+		return false, nil
+	case last.Status == job.Failed:
+		return true, nil
+	}
+	if err := s.queue.Discard(ctx, l.Job); err != nil {
+		return false, unavailable(err)
+	}
+	return false, nil
 }
 
 // DeadLetter returns one letter.
@@ -157,12 +187,12 @@ func (s *Service) Redrive(ctx context.Context, p *tenant.Principal, id string) (
 	if err != nil {
 		return job.Submission{}, err
 	}
-	end, err := s.lastEvent(ctx, l.Job.Tenant, l.Job.ID)
+	stands, err := s.stands(ctx, l)
 	if err != nil {
 		return job.Submission{}, err
 	}
-	if end != nil && (end.Kind != job.End || end.Status != job.Failed) {
-		return job.Submission{}, errors.Join(fault.New(fault.Conflict, "the job was retried already"), s.queue.Discard(ctx, l.Job))
+	if !stands {
+		return job.Submission{}, fault.New(fault.Conflict, "the job was retried already")
 	}
 	return s.again(ctx, p, l.Job, l.Attempts)
 }

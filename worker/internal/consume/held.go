@@ -65,10 +65,11 @@ func (h *held) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if last.Outlives(j) {
+		return errEnded
+	}
 	h.last = last.Seq
 	switch last.Kind {
-	case job.End:
-		return errEnded
 	case job.Released:
 		h.attempt = max(1, last.Attempt)
 	case job.Started, job.Output, job.Retrying:
@@ -113,6 +114,7 @@ func (h *held) tellStarted(ctx context.Context) error {
 
 // append is called with mu held.
 func (h *held) append(ctx context.Context, e *job.Event) error {
+	e.Before = h.d.Job.Before
 	if err := h.queue.Append(ctx, h.d.Job.Tenant, h.d.Job.ID, e, h.last); err != nil {
 		return err
 	}

@@ -112,31 +112,30 @@ func (c *Consumer) finish(ctx context.Context, h *held, e *job.Event) error {
 	return err
 }
 
-// bury ends a job out of attempts and keeps it as a dead letter. The end comes first: should this worker die between
-// the two, again finds the end and no letter, and writes it.
+// bury ends a job out of attempts and keeps it as a dead letter. The letter comes first, and counts once the end is there:
+// who sees the end finds the letter.
 func (c *Consumer) bury(ctx context.Context, h *held, o outcome) error {
 	e := c.end(h, o, job.Failed)
 	e.Error = &job.Error{Code: fault.AttemptsExhausted, Message: "the last attempt failed: " + fault.From(o.err).Detail}
 	e.Body = h.d.Job.Input
-	if err := h.append(ctx, e); err != nil {
+	if err := c.queue.Bury(ctx, queue.NewDeadLetter(h.d.Job, e)); err != nil {
 		return err
 	}
-	if err := c.queue.Bury(ctx, queue.NewDeadLetter(h.d.Job, e)); err != nil {
+	if err := h.append(ctx, e); err != nil {
 		return err
 	}
 	return h.d.Term()
 }
 
-// again decides after a fence. If the job has ended, the delivery is done with, its dead letter checked. If not, an
-// attempt before this one left events that this one did not know of (the broker forgot the delivery count in a
+// again decides after a fence. If the job has ended, the delivery is done with. If not, an attempt before this one left events that this one did not know of (the broker forgot the delivery count in a
 // restart): this attempt claims the log with a start of its own, and its outcome counts.
 func (c *Consumer) again(ctx context.Context, h *held, o outcome) error {
 	last, err := c.queue.Last(ctx, h.d.Job.Tenant, h.d.Job.ID)
 	if err != nil {
 		return err
 	}
-	if last.Kind == job.End {
-		return c.alreadyEnded(ctx, h, last)
+	if last.Outlives(h.d.Job) {
+		return h.d.Ack()
 	}
 	if h.shown {
 		return nil // this attempt had its place in the log and lost it to a newer one, which has the job's message too
@@ -151,14 +150,7 @@ func (c *Consumer) again(ctx context.Context, h *held, o outcome) error {
 // checkLost acks for an attempt that was told to go when what outran it was the job's end.
 func (c *Consumer) checkLost(ctx context.Context, h *held) error {
 	last, err := c.queue.Last(ctx, h.d.Job.Tenant, h.d.Job.ID)
-	if err != nil || last.Kind != job.End {
-		return err
-	}
-	return c.alreadyEnded(ctx, h, last)
-}
-
-func (c *Consumer) alreadyEnded(ctx context.Context, h *held, end *job.Event) error {
-	if err := c.queue.BuryEnded(ctx, h.d.Job, end); err != nil {
+	if err != nil || !last.Outlives(h.d.Job) {
 		return err
 	}
 	return h.d.Ack()
