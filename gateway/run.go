@@ -234,6 +234,7 @@ func (g *gateway) serve(ctx context.Context) error {
 	background("operations listener", g.ops.Serve)
 	background("API", func() error { return g.api.Serve(serving, listeners...) })
 	background("undelivered jobs", func() error { return g.jobs.Bury(serving) })
+	background("lanes", func() error { return g.jobs.RunLanes(serving) })
 	background("clock", func() error { return g.jobs.RunClock(serving) })
 	background("webhooks", func() error { return g.hooks.Run(serving, g.jobs) })
 	g.log.InfoContext(ctx, "gateway is ready", "https", g.run.HTTPS, "http", g.run.HTTP, "ops", g.run.Ops, "mode", g.cfg.Mode)

@@ -36,9 +36,21 @@ func (c Config) withDefaults() Config {
 	c.ExpressBound = orDefault(c.ExpressBound, 8)
 	c.Patience = orDefault(c.Patience, 20*time.Millisecond)
 	c.Quick = orDefault(c.Quick, time.Millisecond)
-	c.Standard = orDefault(c.Standard, 0.2)
-	c.Batch = orDefault(c.Batch, 0.05)
+	c.Standard = orDefault(c.Standard, Floor(job.Standard))
+	c.Batch = orDefault(c.Batch, Floor(job.Batch))
 	return c
+}
+
+// Floor is the part of the run time that a class gets while more urgent work never ends.
+func Floor(c job.Class) float64 {
+	switch c {
+	case job.Standard:
+		return 0.2
+	case job.Batch:
+		return 0.05
+	case job.Interactive:
+	}
+	return 0
 }
 
 func orDefault[T int | float64 | time.Duration](v, def T) T {

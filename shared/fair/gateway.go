@@ -86,6 +86,9 @@ func (h *Hinter) Published(x Hint, backlog int, now time.Time) bool {
 	return true
 }
 
+// Waiting tells that Due will have something to give.
+func (h *Hinter) Waiting() bool { return len(h.due) > 0 }
+
 func (h *Hinter) interval(backlog int) time.Duration {
 	many := time.Duration(len(h.sent)) * time.Second / mostHints
 	if backlog > longBacklog {

@@ -14,19 +14,29 @@ import (
 	"github.com/penstock-dev/penstock/shared/job"
 )
 
-// Hint tells the workers of a model that a tenant has a backlog of a class. It may get lost.
-func (q *Queue) Hint(model string, class job.Class, tenant string, weight float64) error {
-	subject := "hint." + token(model) + "." + string(class) + "." + tenant
-	return q.nc.Publish(subject, strconv.AppendFloat(nil, weight, 'f', -1, 64))
+// Hint tells that a tenant's backlog lane holds jobs.
+type Hint struct {
+	Lane   Lane
+	Weight float64 // of the tenant; 0 where who tells does not know
+	From   string  // which gateway tells
 }
 
-// OnHints hears of the backlogs of a model. handle must not block.
-func (q *Queue) OnHints(model string, handle func(class job.Class, tenant string, weight float64)) (stop func(), err error) {
-	sub, err := q.nc.Subscribe("hint."+token(model)+".*.*", func(m *nats.Msg) {
+// Hint tells the workers of the model, and the other gateways. It may get lost.
+func (q *Queue) Hint(h Hint) error {
+	subject := "hint." + token(h.Lane.Model) + "." + string(h.Lane.Class) + "." + h.Lane.Tenant
+	b := append(strconv.AppendFloat(nil, h.Weight, 'f', -1, 64), ' ')
+	return q.nc.Publish(subject, append(b, h.From...))
+}
+
+// OnHints hears of the backlogs of a model, or of all models where that is empty. handle must not block.
+func (q *Queue) OnHints(model string, handle func(Hint)) (stop func(), err error) {
+	sub, err := q.nc.Subscribe("hint."+tokenOrAny(model)+".*.*", func(m *nats.Msg) {
 		t := strings.Split(m.Subject, ".")
-		weight, err := strconv.ParseFloat(string(m.Data), 64)
-		if err == nil && len(t) == 4 {
-			handle(job.Class(t[2]), t[3], weight)
+		number, from, _ := strings.Cut(string(m.Data), " ")
+		weight, werr := strconv.ParseFloat(number, 64)
+		name, nerr := url.PathUnescape(t[1])
+		if werr == nil && nerr == nil && len(t) == 4 {
+			handle(Hint{Lane: Lane{Model: name, Class: job.Class(t[2]), Kind: Backlog, Tenant: t[3]}, Weight: weight, From: from})
 		}
 	})
 	if err != nil {

@@ -22,7 +22,9 @@ func (q *Queue) PublishOnce(ctx context.Context, j *job.Job) error {
 	if err := q.dropEnded(ctx, j); err != nil {
 		return err
 	}
-	return q.publish(ctx, j, onlyOne())
+	condition := onlyOne()
+	condition[jetstream.ExpectedLastSubjSeqSubjHeader] = []string{anyJobSubject(j.Tenant, j.ID)} // whatever its lane
+	return q.publish(ctx, j, condition)
 }
 
 // dropEnded takes the message of a retried job's ended life out of the queue. Whoever wrote that end may not have settled

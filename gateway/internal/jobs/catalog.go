@@ -22,10 +22,11 @@ type catalog struct {
 
 	mu      sync.RWMutex
 	workers map[string]job.Worker // guarded by mu; SeenAt in this machine's time
+	joined  func()                // hears of each worker that was not known
 }
 
 func newCatalog(grace time.Duration) *catalog {
-	return &catalog{grace: grace, workers: map[string]job.Worker{}}
+	return &catalog{grace: grace, workers: map[string]job.Worker{}, joined: func() {}}
 }
 
 // seen takes a heartbeat in. A worker's own clock may be off, so what is heard live counts from its arrival; what the
@@ -34,8 +35,12 @@ func (c *catalog) seen(w job.Worker) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if _, known := c.workers[w.ID]; known || w.SeenAt.After(now) {
+	_, known := c.workers[w.ID]
+	if known || w.SeenAt.After(now) {
 		w.SeenAt = now
+	}
+	if !known {
+		defer c.joined()
 	}
 	c.workers[w.ID] = w
 	for id, old := range c.workers {
@@ -91,6 +96,21 @@ func (c *catalog) find(name, version string, now time.Time) (engine string, err 
 		return "", &fault.Error{Code: fault.ModelNotFound, Detail: "the model has no such version", Field: "version"}
 	}
 	return "", &fault.Error{Code: fault.ModelNotFound, Detail: "there is no such model", Field: "model"}
+}
+
+// slots is how many jobs of a model the live workers can run at once.
+func (c *catalog) slots(name string) int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	n, now := 0, time.Now()
+	for _, w := range c.workers {
+		for i := range w.Models {
+			if o := &w.Models[i]; o.Name == name && o.Error == "" && live(&w, now) {
+				n += o.Slots
+			}
+		}
+	}
+	return n
 }
 
 // capacity is how many jobs of a model the live workers end a second with all slots in use; 0 when none can tell. A

@@ -37,7 +37,13 @@ func (s *Service) launch(ctx context.Context, j *job.Job) error {
 		case last.Kind != job.Due && last.Kind != job.Requeued:
 			return nil // it has gone on from there, or was canceled
 		}
-		return s.queue.PublishOnce(ctx, j)
+		if !s.ours(j) { // its gateway is another, or was: this one keeps count of it from here on
+			j.Mark = s.ids.Mark()
+			if err := s.listen(j); err != nil {
+				return err
+			}
+		}
+		return s.publish(ctx, j, true)
 	}
 }
 

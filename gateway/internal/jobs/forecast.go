@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock-dev/penstock/gateway/internal/lanes"
+	"github.com/penstock-dev/penstock/shared/fair"
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/queue"
@@ -13,10 +15,14 @@ import (
 // depthFor is how long a lane's depth is believed: the broker is asked that rarely, however many jobs ask.
 const depthFor = 250 * time.Millisecond
 
+// mostLanes bounds how many depths are remembered.
+const mostLanes = 1024
+
 // forecast tells how long jobs will wait: what waits before them, by what the workers say they get done.
 type forecast struct {
-	queue   *queue.Queue
-	catalog *catalog
+	queue    *queue.Queue
+	catalog  *catalog
+	backlogs *lanes.Lanes
 
 	mu    sync.Mutex
 	lanes map[queue.Lane]*laneDepth // guarded by mu
@@ -29,8 +35,8 @@ type laneDepth struct {
 	since int // jobs submitted here since it was asked
 }
 
-func newForecast(q *queue.Queue, c *catalog) *forecast {
-	return &forecast{queue: q, catalog: c, lanes: map[queue.Lane]*laneDepth{}}
+func newForecast(q *queue.Queue, c *catalog, b *lanes.Lanes) *forecast {
+	return &forecast{queue: q, catalog: c, backlogs: b, lanes: map[queue.Lane]*laneDepth{}}
 }
 
 // depth is the lane's, at most depthFor old. While one caller asks, the others go by what was known.
@@ -39,6 +45,9 @@ func (f *forecast) depth(ctx context.Context, lane queue.Lane) queue.Depth {
 	f.mu.Lock()
 	l := f.lanes[lane]
 	if l == nil {
+		if len(f.lanes) >= mostLanes {
+			clear(f.lanes)
+		}
 		l = &laneDepth{}
 		f.lanes[lane] = l
 	}
@@ -78,36 +87,57 @@ func (f *forecast) submitted(lane queue.Lane) {
 }
 
 func laneOf(j *job.Job) queue.Lane {
-	return queue.Lane{Model: j.Model, Class: j.Class, Kind: queue.Express}
+	l := queue.Lane{Model: j.Model, Class: j.Class, Kind: queue.Express}
+	if j.Backlog {
+		l.Kind, l.Tenant = queue.Backlog, j.Tenant
+	}
+	return l
 }
 
-// ahead is how many jobs go before the first of a class: those of the more urgent ones.
-func (f *forecast) ahead(ctx context.Context, lane queue.Lane) int {
+// ahead is how many jobs go before the last of own ones of a class: those of the more urgent classes, as far as these
+// leave the class no more than its floor.
+func (f *forecast) ahead(ctx context.Context, model string, class job.Class, own int) int {
 	n := 0
 	for _, c := range job.Classes() {
-		if c == lane.Class {
+		if c == class {
 			break
 		}
-		n += f.depth(ctx, queue.Lane{Model: lane.Model, Class: c, Kind: lane.Kind}).Waiting
+		n += f.depth(ctx, queue.Lane{Model: model, Class: c, Kind: queue.Express}).Waiting + f.backlogs.Held(model, c)
+	}
+	if floor := fair.Floor(class); floor > 0 {
+		n = min(n, int(float64(own)/floor)-own)
 	}
 	return n
 }
 
-// place tells a queued job's position and when it should start. at is its place in JOBS; 0 means the end.
-func (f *forecast) place(ctx context.Context, st *job.State, at uint64) {
-	if st.Status != job.Queued {
-		return
-	}
-	lane := laneOf(st.Job)
-	d := f.depth(ctx, lane)
+// position is how many-th a job is to be handed out. at is its place in JOBS; 0 means the end. b is nil for express.
+func (f *forecast) position(ctx context.Context, j *job.Job, at uint64, b *lanes.Backlog) int {
+	d := f.depth(ctx, laneOf(j))
 	own := d.Waiting
 	if at > 0 {
 		own = d.Position(at)
 	}
+	if b != nil {
+		if own == 0 && d.Delivered == 0 {
+			own = b.Jobs // nobody has asked for the lane yet
+		}
+		if own > 0 { // its tenant takes turns with others, and all with the express lane
+			express := f.depth(ctx, queue.Lane{Model: j.Model, Class: j.Class, Kind: queue.Express}).Waiting
+			own = min(int(float64(own)/b.Part), own+b.Others) + express
+		}
+	}
 	if own == 0 {
+		return 0
+	}
+	return own + f.ahead(ctx, j.Model, j.Class, own)
+}
+
+// place tells a queued job's position and when it should start.
+func (f *forecast) place(ctx context.Context, st *job.State, at uint64) {
+	if st.Status != job.Queued {
 		return
 	}
-	st.QueuePosition = own + f.ahead(ctx, lane)
+	st.QueuePosition = f.position(ctx, st.Job, at, f.backlogs.Backlog(st.Job, true))
 	st.ETA = f.wait(st.Job.Model, st.QueuePosition)
 }
 
@@ -122,12 +152,11 @@ func (f *forecast) wait(model string, n int) time.Duration {
 
 // inTime refuses a job that would wait past its deadline.
 func (f *forecast) inTime(ctx context.Context, j *job.Job, deadline time.Duration) error {
-	lane := laneOf(j)
-	n := f.depth(ctx, lane).Waiting
-	if n == 0 {
-		return nil
-	}
-	if w := f.wait(j.Model, n+f.ahead(ctx, lane)); w > deadline {
+	b := f.backlogs.Backlog(j, false)
+	would := *j
+	would.Backlog = b != nil
+	n := f.position(ctx, &would, 0, b)
+	if w := f.wait(j.Model, n); w > deadline {
 		return &fault.Error{
 			Code: fault.Overloaded, RetryAfter: w - deadline,
 			Detail: "the jobs before this one would take longer than it may wait",

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock-dev/penstock/gateway/internal/lanes"
 	"github.com/penstock-dev/penstock/gateway/internal/results"
 	"github.com/penstock-dev/penstock/gateway/internal/tenant"
 	"github.com/penstock-dev/penstock/shared/job"
@@ -46,6 +47,7 @@ type Service struct {
 	ids      *job.IDs
 	catalog  *catalog
 	forecast *forecast
+	lanes    *lanes.Lanes
 	checks   map[string]Check // by engine
 	log      *slog.Logger
 	unhook   func()
@@ -69,7 +71,9 @@ func New(ctx context.Context, cfg Config, q *queue.Queue, limits Limiter, checks
 		cfg: cfg, queue: q, limits: limits, hub: results.NewHub(), ids: job.NewIDs(), checks: checks, log: log, catalog: newCatalog(cfg.Grace),
 		swept: map[string]time.Time{},
 	}
-	s.forecast = newForecast(q, s.catalog)
+	s.lanes = lanes.New(q, s.catalog.slots, s.ids.Mark(), log)
+	s.catalog.joined = s.lanes.Again
+	s.forecast = newForecast(q, s.catalog, s.lanes)
 	if err := q.WatchWorkers(ctx, s.catalog.seen); err != nil {
 		return nil, err
 	}
@@ -100,10 +104,26 @@ func (s *Service) Waiting() int { return s.hub.Len() }
 // heard runs on the inbox's goroutine for each stored event of a job submitted here.
 func (s *Service) heard(tenantID, id string, e *job.Event) {
 	s.hub.Deliver(tenantID, id, e)
-	if e.Kind == job.End && e.Job != nil && (e.Job.Mark == "" || e.Job.Mark == s.ids.Mark()) {
-		s.limits.Ended(context.Background(), tenantID, id, refunded(e))
+	if e.Kind != job.End || e.Job == nil || !s.ours(e.Job) {
+		return
+	}
+	s.limits.Ended(context.Background(), tenantID, id, refunded(e))
+	if e.Job.NotBefore.IsZero() || e.Prev > 0 { // else it was never queued
+		s.lanes.Leave(e.Job)
 	}
 }
+
+// ours tells whether this gateway hears of the job's end, and keeps count of it.
+func (s *Service) ours(j *job.Job) bool {
+	mark := j.Mark
+	if mark == "" {
+		mark = job.Mark(j.ID)
+	}
+	return mark == s.ids.Mark()
+}
+
+// RunLanes tells workers of backlogs until ctx ends.
+func (s *Service) RunLanes(ctx context.Context) error { return s.lanes.Run(ctx) }
 
 // refunded names the count of the quota that an end gives back, where the tenant got nothing for it.
 func refunded(e *job.Event) string {

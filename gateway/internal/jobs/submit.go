@@ -163,6 +163,9 @@ func (s *Service) newJob(p *tenant.Principal, r *job.Request, task, id string, n
 	if j.Class == "" {
 		j.Class = job.Standard
 	}
+	if w := p.Tenant.Weight; w > 1 {
+		j.Weight = float64(w)
+	}
 	if j.MaxAttempts == 0 {
 		j.MaxAttempts = s.cfg.MaxAttempts
 	}
@@ -252,10 +255,18 @@ func (s *Service) publish(ctx context.Context, j *job.Job, once bool) error {
 	if once {
 		publish = s.queue.PublishOnce
 	}
+	s.lanes.Enter(j)
 	err := publish(ctx, j)
 	switch {
 	case err == nil:
+		s.lanes.Stored(j)
 		return nil
+	case errors.Is(err, queue.ErrUnavailable):
+		s.lanes.Unsure(j)
+	default:
+		s.lanes.Leave(j)
+	}
+	switch {
 	case errors.Is(err, queue.ErrFull):
 		return &fault.Error{Code: fault.QueueFull, Detail: "the queue is full", RetryAfter: 5 * time.Second, Cause: err}
 	case errors.Is(err, queue.ErrUnavailable):

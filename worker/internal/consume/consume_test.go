@@ -464,7 +464,7 @@ func TestABacklogIsServedBesideTheExpressLane(t *testing.T) {
 		return succeed(ctx, r, emit)
 	}})
 	require.Eventually(t, func() bool {
-		require.NoError(t, b.gw.Hint("m", job.Standard, "noisy", 1))
+		require.NoError(t, b.gw.Hint(queue.Hint{Lane: queue.Lane{Model: "m", Class: job.Standard, Tenant: "noisy"}, Weight: 1}))
 		return len(b.ends) > 0
 	}, 10*time.Second, 20*time.Millisecond)
 	quiet := b.submit(func(j *job.Job) { j.Tenant, j.Input = "quiet", []byte(`"quiet"`) })

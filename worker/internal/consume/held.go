@@ -70,6 +70,7 @@ func (h *held) begin(ctx context.Context) error {
 	}
 	h.last = last.Seq
 	switch last.Kind {
+	case job.End: // is no more than said
 	case job.Released:
 		h.attempt = max(1, last.Attempt)
 	case job.Started, job.Output, job.Retrying:

@@ -133,10 +133,10 @@ func (in *intake) returned(src fair.Source, waited bool, n int) {
 }
 
 // hint hears that a tenant has a backlog.
-func (in *intake) hint(class job.Class, tenant string, weight float64) {
+func (in *intake) hint(h queue.Hint) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.sched.Hint(time.Now(), class, tenant, weight)
+	in.sched.Hint(time.Now(), h.Lane.Class, h.Lane.Tenant, h.Weight)
 	in.do()
 }
 
