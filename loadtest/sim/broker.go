@@ -147,7 +147,7 @@ func (b *broker) serve(l *lane, to *worker, n int, wait bool) {
 	}
 	c := &credit{to, n}
 	l.waiters = append(l.waiters, c)
-	to.parked[l.source.Class] = append(to.parked[l.source.Class], c)
+	to.parked[l.source] = append(to.parked[l.source], c)
 	b.w.after(creditExpires, func() {
 		if left := c.n; left > 0 {
 			c.n = 0
@@ -156,12 +156,12 @@ func (b *broker) serve(l *lane, to *worker, n int, wait bool) {
 	})
 }
 
-func (b *broker) withdraw(from *worker, class job.Class) {
+func (b *broker) withdraw(from *worker, src fair.Source) {
 	b.withdrawn++
-	for _, c := range from.parked[class] {
+	for _, c := range from.parked[src] {
 		c.n = 0
 	}
-	from.parked[class] = from.parked[class][:0]
+	from.parked[src] = from.parked[src][:0]
 }
 
 func (b *broker) ack(m *message) { b.lane(m.source).unacked-- }

@@ -19,7 +19,7 @@ type worker struct {
 	skew   time.Duration // of its clock
 	up     link
 	down   link
-	parked map[job.Class][]*credit // as the broker sees it
+	parked map[fair.Source][]*credit // as the broker sees it
 
 	running map[*message]time.Duration // since when
 	staged  []*message                 // in hand, without a slot, in the order they came
@@ -36,7 +36,7 @@ func newWorker(s *setup, g *gateway, i int) *worker {
 	}
 	latency := 100*time.Microsecond + time.Duration(w.rand.IntN(200))*time.Microsecond
 	x := &worker{
-		w: w, b: g.b, g: g, slots: slots, speed: speed, parked: map[job.Class][]*credit{},
+		w: w, b: g.b, g: g, slots: slots, speed: speed, parked: map[fair.Source][]*credit{},
 		running: map[*message]time.Duration{},
 		skew:    time.Duration(w.rand.IntN(100)-50) * time.Millisecond,
 		up:      link{w: w, base: latency}, down: link{w: w, base: latency},
@@ -55,7 +55,7 @@ func (x *worker) plan() {
 		case fair.Ask:
 			x.up.send(func() { x.b.ask(x, a.Source, a.N, a.Wait) })
 		case fair.Withdraw:
-			x.up.send(func() { x.b.withdraw(x, a.Source.Class) })
+			x.up.send(func() { x.b.withdraw(x, a.Source) })
 		case fair.Open, fair.Close: // the broker makes what is asked, and drops what is not
 		}
 	}

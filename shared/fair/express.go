@@ -8,6 +8,7 @@ type express struct {
 	parked  int       // credit that waits
 	waiting int       // jobs that the lane held when last heard of
 	heard   time.Time // when that was
+	came    time.Time // when a job last came
 	empties int       // how often it was asked in vain since the last delivery
 	v       float64   // virtual time: how far the lane is served beyond its tenants' shares
 
@@ -28,6 +29,9 @@ type charged struct {
 // known is how many jobs wait there for which no credit was given.
 func (x *express) known() int { return max(0, x.waiting-x.asked-x.parked) }
 
+// lively tells that a job came lately.
+func (x *express) lively(now time.Time, lately time.Duration) bool { return now.Sub(x.came) < lately }
+
 // unheard tells that jobs may have come since the lane was heard of.
 func (x *express) unheard(now time.Time, fresh time.Duration) bool {
 	return x.asked == 0 && x.parked == 0 && x.waiting == 0 && now.Sub(x.heard) > fresh
@@ -39,7 +43,7 @@ func (x *express) delivered(waited bool, waiting int, now time.Time) {
 	} else {
 		x.asked = max(0, x.asked-1)
 	}
-	x.waiting, x.heard, x.empties = waiting, now, 0
+	x.waiting, x.heard, x.came, x.empties = waiting, now, now, 0
 }
 
 // charge adds a job to what the lane is served beyond its tenants' shares, as a part of what they all get together.

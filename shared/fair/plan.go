@@ -12,7 +12,7 @@ func (s *Sched) Plan(now time.Time) []Action {
 	s.turn(now)
 	s.withdraw(now)
 	s.deal(now)
-	s.park()
+	s.park(now)
 	s.closeIdle(now)
 	return s.out
 }
@@ -32,32 +32,42 @@ func (s *Sched) room() int {
 		room -= c.express.asked + max(0, c.express.parked-1)
 	}
 	for _, b := range s.opened {
-		room -= b.asked
+		room -= b.asked + b.parked
 	}
 	return room
 }
 
 // withdraw takes back credit that should not stand any more: all of a full worker whose slots come free slowly; that of
-// the batch lane of any worker that stays full; what was given to idle lanes before there was a backlog; and what stands
-// idle at one lane while another is known to hold jobs and there is no room to ask for them.
+// the batch lane of any worker that stays full; what stands idle at one lane while another is known to hold jobs and there
+// is no room to ask for them, or while jobs come to another; and what stands at the backlog of a tenant that sends nothing
+// more.
 func (s *Sched) withdraw(now time.Time) {
 	full := s.used >= s.config.Slots
 	long := full && now.Sub(s.full) > fullGrace
-	contended := s.contended()
 	crowded := !full && s.crowded()
+	wanted := !full && s.room() <= 0 && slices.ContainsFunc(s.opened, func(b *backlog) bool {
+		return b.parked == 0 && b.lively(now, s.config.Dwell)
+	})
 	for k, c := range s.class {
 		x := &c.express
 		if x.parked == 0 {
 			continue
 		}
-		if full && s.slow() || long && k == classes-1 || contended && x.parked > 1 || crowded && x.parked > 1 && x.known() == 0 {
+		if full && s.slow() || long && k == classes-1 || x.parked > 1 &&
+			(crowded && x.known() == 0 || wanted && !x.lively(now, s.config.Dwell)) {
 			x.parked, x.heard = 0, now // credit that stood there unused says that the lane is empty
 			s.out = append(s.out, Action{Op: Withdraw, Source: Source{Class: c.name}})
 		}
 	}
+	for _, b := range s.opened {
+		if b.parked > 0 && (full && s.slow() || crowded || !b.listed && !b.lively(now, s.config.Dwell)) {
+			b.parked = 0
+			s.out = append(s.out, Action{Op: Withdraw, Source: b.source})
+		}
+	}
 }
 
-// crowded tells that an express lane holds jobs that are not asked for, as all free slots are promised to others.
+// crowded tells that a lane holds jobs that are not asked for, as all free slots are promised to others.
 func (s *Sched) crowded() bool {
 	if s.room() > 0 {
 		return false
@@ -65,6 +75,11 @@ func (s *Sched) crowded() bool {
 	for _, c := range s.class {
 		if x := &c.express; x.known() > 0 && x.asked == 0 && x.parked == 0 {
 			return true
+		}
+		for _, b := range c.ring.window {
+			if b.ready() && b.asked == 0 {
+				return true
+			}
 		}
 	}
 	return false
@@ -166,7 +181,7 @@ func (s *Sched) choose(c *class, asked int, now time.Time) choice {
 		if !b.ready() {
 			continue
 		}
-		if v := b.v + float64(b.asked)*s.costs.estimate(b.a)/b.share; first == nil || v < least {
+		if v := b.v + float64(b.asked+b.parked)*s.costs.estimate(b.a)/b.share; first == nil || v < least {
 			first, least = b, v
 		}
 	}
@@ -204,8 +219,9 @@ func (s *Sched) expressV(c *class) float64 {
 }
 
 // park lets one credit stand at each idle express lane, so that a job there is heard of at once; and without contention
-// gives the room that is left to the lane where jobs come unless they say otherwise.
-func (s *Sched) park() {
+// shares the room that is left among the lanes where jobs came lately, or gives it to the one where jobs come unless they
+// say otherwise.
+func (s *Sched) park(now time.Time) {
 	contended := s.contended()
 	room := s.room()
 	for k, c := range s.class {
@@ -215,8 +231,7 @@ func (s *Sched) park() {
 		case s.used >= s.config.Slots && (s.slow() || k == classes-1 || s.used > s.config.Slots):
 		case c.contended() && x.v > c.v:
 		default:
-			x.parked++
-			s.out = append(s.out, Action{Op: Ask, Source: Source{Class: c.name}, N: 1, Wait: true})
+			s.stand(&x.parked, Source{Class: c.name}, 1)
 		}
 	}
 	if contended || s.known() || s.gathers(room) {
@@ -225,10 +240,44 @@ func (s *Sched) park() {
 	for _, c := range s.class {
 		room -= min(1, c.express.parked) // all credit together is then for the free slots and no more
 	}
-	if middle := s.class[1]; room > 0 {
-		middle.express.parked += room
-		s.out = append(s.out, Action{Op: Ask, Source: Source{Class: middle.name}, N: room, Wait: true})
+	lively := 0
+	for _, c := range s.class {
+		if c.express.lively(now, s.config.Dwell) {
+			lively++
+		}
 	}
+	few := len(s.opened) <= s.config.MaxOpen
+	for _, b := range s.opened {
+		if few && b.lively(now, s.config.Dwell) {
+			lively++
+		}
+	}
+	middle := s.class[1]
+	if lively == 0 {
+		s.stand(&middle.express.parked, Source{Class: middle.name}, room)
+		return
+	}
+	share := max(1, (s.config.Slots-s.used)/lively)
+	for _, c := range s.class {
+		if c.express.lively(now, s.config.Dwell) {
+			room -= s.stand(&c.express.parked, Source{Class: c.name}, min(room, share-c.express.parked))
+		}
+	}
+	for _, b := range s.opened {
+		if few && b.lively(now, s.config.Dwell) {
+			room -= s.stand(&b.parked, b.source, min(room, share-b.parked))
+		}
+	}
+}
+
+// stand lets n credit, if it is any, wait at a lane.
+func (s *Sched) stand(parked *int, src Source, n int) int {
+	if n <= 0 {
+		return 0
+	}
+	*parked += n
+	s.out = append(s.out, Action{Op: Ask, Source: src, N: n, Wait: true})
+	return n
 }
 
 // ask gives a backlog one more credit within this plan.
@@ -322,7 +371,7 @@ func (s *Sched) move(c *class, b *backlog) {
 // closeIdle closes what has not been asked for a while and has nothing in hand. A tenant without jobs is forgotten.
 func (s *Sched) closeIdle(now time.Time) {
 	s.opened = slices.DeleteFunc(s.opened, func(b *backlog) bool {
-		if b.asked > 0 || b.running > 0 || b.listed && b.share > 0 || now.Sub(b.used) < s.config.Dwell/2 {
+		if b.asked > 0 || b.parked > 0 || b.running > 0 || b.listed && b.share > 0 || now.Sub(b.used) < s.config.Dwell/2 {
 			return false
 		}
 		b.open = false

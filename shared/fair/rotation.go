@@ -15,6 +15,7 @@ type backlog struct {
 	a      *account
 
 	asked, running int
+	parked         int       // credit that waits there, though it was empty
 	held           float64   // seconds charged for what runs
 	waiting        int       // jobs that it held when last heard of; -1 when it was not
 	hinted         time.Time // last hint
@@ -32,7 +33,12 @@ type backlog struct {
 
 // ready tells that the backlog may be asked for one more job.
 func (b *backlog) ready() bool {
-	return b.listed && b.share > 0 && (b.waiting < 0 || b.waiting > b.asked)
+	return b.listed && b.share > 0 && (b.waiting < 0 || b.waiting > b.asked+b.parked)
+}
+
+// lively tells that jobs are likely to come to a backlog that holds none: its tenant sends about as many as the slots.
+func (b *backlog) lively(now time.Time, lately time.Duration) bool {
+	return !b.listed && (b.running > 0 || now.Sub(b.used) < lately)
 }
 
 // arc is a piece of the ring.

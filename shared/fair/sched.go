@@ -145,7 +145,11 @@ func (s *Sched) Delivered(now time.Time, d Delivery) {
 		c.express.delivered(d.Waited, d.Waiting, now)
 		c.chargeExpress(k, a, run, s.costs.mean(), s.config)
 	} else if b := c.tenants[d.Source.Tenant]; b != nil {
-		b.asked = max(0, b.asked-1)
+		if d.Waited {
+			b.parked = max(0, b.parked-1)
+		} else {
+			b.asked = max(0, b.asked-1)
+		}
 		b.running++
 		b.held += run
 		b.used = now
@@ -218,7 +222,11 @@ func (s *Sched) Returned(now time.Time, src Source, waited bool, n int) {
 	c := s.class[indexOf(src.Class)]
 	switch {
 	case !src.Express():
-		if b := c.tenants[src.Tenant]; b != nil {
+		switch b := c.tenants[src.Tenant]; {
+		case b == nil:
+		case waited:
+			b.parked = max(0, b.parked-n)
+		default:
 			b.asked = max(0, b.asked-n)
 			b.used = now
 			s.empty(c, b, now)
