@@ -203,6 +203,9 @@ func (g *gateway) ready(ctx context.Context) error {
 	if !g.queue.Ready() {
 		return fault.New(fault.Overloaded, "the broker cannot be reached")
 	}
+	if err := g.queue.Room(); err != nil {
+		return fault.Wrap(fault.QueueFull, err, "the broker's disk has too little room left")
+	}
 	if err := g.db.Ping(ctx); err != nil {
 		return fault.Wrap(fault.Overloaded, err, "redis cannot be reached")
 	}

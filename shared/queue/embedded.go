@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -27,8 +28,13 @@ type EmbeddedConfig struct {
 
 // Embedded is a NATS server inside this process, for one machine.
 type Embedded struct {
-	ns    *server.Server
-	creds Credentials
+	opts   server.Options
+	creds  Credentials
+	log    *slog.Logger
+	health health
+
+	mu sync.Mutex
+	ns *server.Server // guarded by mu; replaced when it has to be started again
 }
 
 // Credentials is how another process on this machine reaches the embedded broker. The file is for its owner alone.
@@ -61,31 +67,63 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile stri
 	}
 	workerPassword := keptPassword(credentialsFile)
 	gatewayPassword := newPassword()
-	ns, err := server.NewServer(&server.Options{
+	e := &Embedded{log: log, health: health{rouse: make(chan struct{}, 1)}, opts: server.Options{
 		ServerName: "penstock", Host: host, Port: port, JetStream: true, StoreDir: cfg.Dir,
 		SyncAlways: cfg.Durable, MaxPayload: maxPayload, NoSigs: true, DisableJetStreamBanner: true,
 		Users: []*server.User{
 			{Username: gatewayUser, Password: gatewayPassword},
 			{Username: workerUser, Password: workerPassword, Permissions: workerPermissions()},
 		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("queue: embedded broker: %w", err)
+	}}
+	if err := e.start(startTimeout); err != nil {
+		return nil, err
 	}
-	ns.SetLoggerV2(natsLog{log}, false, false, false)
-	ns.Start()
-	if !ns.ReadyForConnections(startTimeout) {
-		ns.Shutdown()
-		return nil, fmt.Errorf("queue: embedded broker on %s is not ready after %v", cfg.Addr, startTimeout)
-	}
-	e := &Embedded{ns: ns, creds: Credentials{URL: "nats://" + ns.Addr().String(), User: workerUser, Password: workerPassword}}
+	at, _ := e.ns.Addr().(*net.TCPAddr)
+	e.opts.Port = at.Port // the same one when it is started again
+	e.creds = Credentials{URL: "nats://" + at.String(), User: workerUser, Password: workerPassword}
 	if err := writeCredentials(credentialsFile, e.creds); err != nil {
-		e.Close()
+		e.stop()
 		return nil, err
 	}
 	e.creds.User, e.creds.Password = gatewayUser, gatewayPassword
+	e.health.begin(e)
 	return e, nil
 }
+
+// start starts a server on the files that are there.
+func (e *Embedded) start(within time.Duration) error {
+	o := e.opts
+	ns, err := server.NewServer(&o)
+	if err != nil {
+		return fmt.Errorf("queue: embedded broker: %w", err)
+	}
+	ns.SetLoggerV2(natsLog{e.log, e.health.hear}, false, false, false)
+	ns.Start()
+	if !ns.ReadyForConnections(within) {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+		return fmt.Errorf("queue: embedded broker on %s is not ready after %v", net.JoinHostPort(o.Host, strconv.Itoa(o.Port)), within)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ns = ns
+	return nil
+}
+
+func (e *Embedded) server() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ns
+}
+
+func (e *Embedded) stop() {
+	ns := e.server()
+	ns.Shutdown()
+	ns.WaitForShutdown()
+}
+
+// InProcessConn is the way of this process to the server that runs now.
+func (e *Embedded) InProcessConn() (net.Conn, error) { return e.server().InProcessConn() }
 
 // workerPermissions keep a worker from hearing what others' attempts ended in, from saying what no attempt stored, and
 // from the records of webhooks, which hold secrets; nor may it change the streams themselves. It may purge blobs: an
@@ -114,8 +152,8 @@ func (e *Embedded) URL() string { return e.creds.URL }
 
 // Close stops the broker and waits for its files to be closed.
 func (e *Embedded) Close() {
-	e.ns.Shutdown()
-	e.ns.WaitForShutdown()
+	e.health.end()
+	e.stop()
 }
 
 // ReadCredentials reads what StartEmbedded wrote.
@@ -184,8 +222,11 @@ func portFree(ctx context.Context, addr string) error {
 	return l.Close()
 }
 
-// natsLog passes the server's own log on.
-type natsLog struct{ log *slog.Logger }
+// natsLog passes the server's own log on; trouble is called for each error.
+type natsLog struct {
+	log     *slog.Logger
+	trouble func(told string)
+}
 
 func (l natsLog) Noticef(string, ...any) {}
 func (l natsLog) Debugf(string, ...any)  {}
@@ -199,7 +240,9 @@ func (l natsLog) Warnf(format string, args ...any) {
 }
 
 func (l natsLog) Errorf(format string, args ...any) {
-	l.log.Error("nats", "detail", fmt.Sprintf(format, args...))
+	told := fmt.Sprintf(format, args...)
+	l.log.Error("nats", "detail", told)
+	l.trouble(told)
 }
 
 func (l natsLog) Fatalf(format string, args ...any) {

@@ -98,7 +98,7 @@ func (q *Queue) connect(ctx context.Context) error {
 	url := q.opts.URL
 	if e := q.opts.Embedded; e != nil {
 		url = e.URL()
-		o = append(o, nats.InProcessServer(e.ns), nats.UserInfo(e.creds.User, e.creds.Password))
+		o = append(o, nats.InProcessServer(e), nats.UserInfo(e.creds.User, e.creds.Password))
 	} else if q.opts.User != "" {
 		o = append(o, nats.UserInfo(q.opts.User, q.opts.Password))
 	}

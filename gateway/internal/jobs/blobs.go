@@ -16,6 +16,9 @@ import (
 
 // PutBlob stores what r gives for a tenant. An error of r's is returned as it is, and nothing is kept.
 func (s *Service) PutBlob(ctx context.Context, tenantID, mediaType string, r io.Reader) (job.Blob, error) {
+	if err := s.room(); err != nil {
+		return job.Blob{}, err
+	}
 	blob, err := s.queue.Blobs().Put(ctx, tenantID, mediaType, r)
 	return blob, blobFault(err)
 }

@@ -45,6 +45,9 @@ func (s *Service) again(ctx context.Context, p *tenant.Principal, j *job.Job, at
 		return job.Submission{}, fault.New(fault.Conflict, "the job's input is no longer kept")
 	}
 	now := time.Now()
+	if err := s.room(); err != nil {
+		return job.Submission{}, err
+	}
 	if _, err := s.catalog.find(j.Model, j.Version, now); err != nil {
 		return job.Submission{}, err
 	}

@@ -26,11 +26,22 @@ const (
 // Submit takes a job in: model, input, scopes, limits, queue, in that order, so that a refusal stores and counts
 // nothing. With r.Wait it then waits for the end; a state that has not ended says that the wait ran out first.
 func (s *Service) Submit(ctx context.Context, p *tenant.Principal, r job.Request) (job.Submission, error) {
+	if err := s.room(); err != nil {
+		return job.Submission{}, err
+	}
 	if r.ID != "" || r.Key != "" {
 		return s.once(ctx, p, r)
 	}
 	sub, _, err := s.submit(ctx, p, r, "")
 	return sub, err
+}
+
+// room refuses what the broker's disk has no room for.
+func (s *Service) room() error {
+	if err := s.queue.Room(); err != nil {
+		return &fault.Error{Code: fault.QueueFull, Detail: "the broker's disk has too little room left", RetryAfter: 5 * time.Second, Cause: err}
+	}
+	return nil
 }
 
 // submit is Submit of a job with an id, or with one of this gateway's where that is empty. Beside an error, stored
