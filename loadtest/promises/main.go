@@ -43,6 +43,7 @@ type options struct {
 	pictures string // folder for pictures; empty for none
 	only     []string
 	list     bool
+	retained int // jobs that the scenario of that name keeps; 0 for its default
 }
 
 func parse(args []string, errs io.Writer) (options, error) {
@@ -54,6 +55,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	fs.StringVar(&o.bin, "bin", "bin", "folder with the binaries gateway and worker")
 	fs.StringVar(&o.pictures, "pictures", "", "folder to write the pictures to")
 	fs.BoolVar(&o.short, "short", false, "seconds instead of minutes: does it work at all?")
+	fs.IntVar(&o.retained, "retained", 0, "jobs to keep in the scenario retained; 0 for a million, or 5,000 with -short")
 	fs.BoolVar(&o.list, "list", false, "print the names of the scenarios")
 	if err := fs.Parse(args); err != nil {
 		return o, err
