@@ -27,6 +27,8 @@ type counter struct {
 	mu       sync.Mutex
 	held     []string // guarded by mu
 	refunded []string // guarded by mu
+	begun    []string // guarded by mu: by the first event that says so
+	again    []string // guarded by mu: by one that need not be the first
 	refuse   error
 }
 
@@ -53,6 +55,23 @@ func (c *counter) Held(context.Context, string, int64) ([]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.held), nil
+}
+
+// Queued lists what is held and has not begun.
+func (c *counter) Queued(context.Context, string, int64) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.held), func(id string) bool { return slices.Contains(c.begun, id) }), nil
+}
+
+func (c *counter) Began(_ context.Context, _, id string, again bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if again {
+		c.again = append(c.again, id)
+	} else {
+		c.begun = append(c.begun, id)
+	}
 }
 
 func (c *counter) free() bool {

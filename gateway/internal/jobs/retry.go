@@ -59,7 +59,7 @@ func (s *Service) again(ctx context.Context, p *tenant.Principal, j *job.Job, at
 	var err error
 	sub.Limits, err = s.limits.Admit(ctx, p, j.ID, now.Add(s.cfg.MaxTimeout))
 	if err != nil {
-		return sub, err
+		return sub, s.refused(ctx, &sub.State, now, err)
 	}
 	if err := s.queue.Schedule(ctx, j, now.Add(retryNet)); err != nil {
 		s.limits.Ended(ctx, j.Tenant, j.ID, countOf(j))

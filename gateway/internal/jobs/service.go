@@ -16,14 +16,19 @@ import (
 
 // Limiter decides whether a tenant may have one more job.
 type Limiter interface {
-	// Admit counts the job against the tenant's limits, or returns a fault and counts nothing. A hold on max_in_flight
-	// frees itself at until, should nobody come back for it.
+	// Admit counts the job against the tenant's limits, or returns a fault and counts nothing. Holds on max_in_flight and
+	// max_queued free themselves at until, should nobody come back for them.
 	Admit(ctx context.Context, p *tenant.Principal, jobID string, until time.Time) ([]job.LimitState, error)
-	// Ended frees the job's hold. A refund names the count of the day's quota that is given back; empty gives none back.
+	// Began frees the job's place in the queue. again tells that it may not be the first to say so. It does not wait for
+	// Redis.
+	Began(ctx context.Context, tenantID, jobID string, again bool)
+	// Ended frees the job's holds. A refund names the count of the day's quota that is given back; empty gives none back.
 	// It does not wait for Redis.
 	Ended(ctx context.Context, tenantID, jobID, refund string)
 	// Held lists up to n jobs that the tenant's in-flight bound counts.
 	Held(ctx context.Context, tenantID string, n int64) ([]string, error)
+	// Queued lists up to n jobs that the bound of the tenant's queue counts.
+	Queued(ctx context.Context, tenantID string, n int64) ([]string, error)
 }
 
 // Check validates an input before it is queued and says which task it asks for. Faults have paths within the input.
@@ -53,7 +58,7 @@ type Service struct {
 	unhook   func()
 
 	mu    sync.Mutex
-	swept map[string]time.Time // guarded by mu: when a tenant's holds were last looked through
+	swept map[string]time.Time // guarded by mu: when a tenant's holds may be looked through again
 }
 
 // New starts hearing replies and heartbeats; Close ends that.
@@ -104,6 +109,10 @@ func (s *Service) Waiting() int { return s.hub.Len() }
 // heard runs on the inbox's goroutine for each stored event of a job submitted here.
 func (s *Service) heard(tenantID, id string, e *job.Event) {
 	s.hub.Deliver(tenantID, id, e)
+	switch e.Kind {
+	case job.Started, job.Output, job.Retrying: // each tells that a worker has begun, should the first go unheard
+		s.limits.Began(context.Background(), tenantID, id, e.Kind != job.Started || e.Attempt > 1)
+	}
 	if e.Kind != job.End || e.Job == nil || !s.ours(e.Job) {
 		return
 	}

@@ -66,10 +66,7 @@ func (s *Service) submit(ctx context.Context, p *tenant.Principal, r job.Request
 	limits, err := s.limits.Admit(ctx, p, j.ID, s.heldUntil(j))
 	sub = job.Submission{State: job.Accepted(j), Limits: limits}
 	if err != nil {
-		if fault.CodeOf(err) == fault.TooManyInFlight {
-			s.sweep(ctx, j.Tenant, now)
-		}
-		return sub, false, err
+		return sub, false, s.refused(ctx, &sub.State, now, err)
 	}
 	var reader *results.Reader
 	switch {

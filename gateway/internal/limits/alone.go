@@ -11,20 +11,57 @@ import (
 
 // state is what this gateway remembers of a tenant: what the counters last said, and what it admitted by itself since.
 type state struct {
-	holding atomic.Bool // one of its jobs has had a hold
+	holding  atomic.Bool // one of its jobs has had a hold, of either kind
+	queueing atomic.Bool // one of its jobs has had a place in the queue
 
 	mu    sync.Mutex
 	day   string // of used; a new one needs its counter's end set
 	used  int64  // jobs of that day, as last heard
-	held  int64  // holds, as last heard
 	slot  int64  // window of rate and before
 	rate  int64
 	prior int64
 
 	aloneDay string // of alone
 	alone    int64  // jobs admitted without the counters
-	freed    int64  // holds of before that ended meanwhile
-	holds    map[string]time.Time
+	held     pool
+	queued   pool
+	waiting  map[string]struct{} // jobs from here that have a place in the queue, as far as was heard
+}
+
+// pool is a tenant's holds of one kind, in flight or in the queue.
+type pool struct {
+	last  int64                // as last heard
+	freed int64                // of those: ended while the counters were away
+	alone map[string]time.Time // admitted without the counters, and when they end by themselves
+}
+
+// end takes a job off the pool.
+func (p *pool) end(jobID string, away bool) {
+	if _, ok := p.alone[jobID]; ok {
+		delete(p.alone, jobID)
+	} else if away {
+		p.freed++
+	}
+}
+
+// share is what one of n gateways may admit of a bound by itself.
+func (p *pool) share(bound, n int64) int64 {
+	return max(1, (bound-min(bound, max(0, p.last-p.freed)))/n)
+}
+
+func (p *pool) keep(jobID string, until time.Time) {
+	if p.alone == nil {
+		p.alone = make(map[string]time.Time)
+	}
+	p.alone[jobID] = until
+}
+
+func (p *pool) roll(now time.Time) {
+	for id, until := range p.alone {
+		if until.Before(now) {
+			delete(p.alone, id)
+		}
+	}
 }
 
 func (l *Limiter) state(id string) *state {
@@ -33,6 +70,25 @@ func (l *Limiter) state(id string) *state {
 	}
 	v, _ := l.states.LoadOrStore(id, &state{})
 	return v.(*state) //nolint:forcetypeassert,errcheck // only this function stores
+}
+
+// known is the state of a tenant that this gateway has admitted jobs of.
+func (l *Limiter) known(id string) (*state, bool) {
+	v, ok := l.states.Load(id)
+	if !ok {
+		return nil, false
+	}
+	return v.(*state), true //nolint:forcetypeassert,errcheck // only state stores
+}
+
+// expect notes which kinds of holds there are to be given back some time.
+func (s *state) expect(a *Ask) {
+	if a.Job != "" && !s.holding.Load() {
+		s.holding.Store(true)
+	}
+	if a.Queued > 0 && !s.queueing.Load() {
+		s.queueing.Store(true)
+	}
 }
 
 // fresh tells whether this is the first job of the day from here.
@@ -59,18 +115,47 @@ func (s *state) forgetDay() {
 func (s *state) saw(day string, c Count) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.day, s.used, s.held, s.freed = day, c.Day, c.Held, 0
+	s.day, s.used = day, c.Day
+	s.held.last, s.held.freed = c.Held, 0
+	s.queued.last, s.queued.freed = c.Queued, 0
 }
 
-// ended takes a job off the holds while the counters are away.
-func (s *state) ended(jobID string) {
+// waits notes a job that has a place in the queue.
+func (s *state) waits(a *Ask) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.holds[jobID]; ok {
-		delete(s.holds, jobID)
-	} else {
-		s.freed++
+	s.wait(a)
+}
+
+// wait is called with mu held.
+func (s *state) wait(a *Ask) {
+	if int64(len(s.waiting)) > a.Queued || s.waiting == nil {
+		s.waiting = make(map[string]struct{}) // nothing was heard of some of them; their starts and ends count all the same
 	}
+	s.waiting[a.Job] = struct{}{}
+}
+
+// began takes a job out of the queue, and tells whether it was known to be there.
+func (s *state) began(jobID string, away bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leave(jobID, away)
+}
+
+// leave is called with mu held.
+func (s *state) leave(jobID string, away bool) bool {
+	_, ok := s.waiting[jobID]
+	delete(s.waiting, jobID)
+	s.queued.end(jobID, away && ok) // a start and an end are one
+	return ok
+}
+
+// ended takes a job off both kinds of holds.
+func (s *state) ended(jobID string, away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held.end(jobID, away)
+	s.leave(jobID, away)
 }
 
 // alone decides without the counters, within this gateway's share of what was left when they were last heard.
@@ -105,8 +190,12 @@ func (l *Limiter) alone(st *state, v *moment, a Ask) ([]job.LimitState, error) {
 		bounds.Rate = &r
 	}
 	if m := bounds.MaxInFlight; m > 0 {
-		c.Held = int64(len(st.holds)) + 1
-		bounds.MaxInFlight = max(1, (m-min(m, max(0, st.held-st.freed)))/n)
+		c.Held = int64(len(st.held.alone)) + 1
+		bounds.MaxInFlight = st.held.share(m, n)
+	}
+	if m := bounds.MaxQueued; m > 0 {
+		c.Queued = int64(len(st.queued.alone)) + 1
+		bounds.MaxQueued = st.queued.share(m, n)
 	}
 	states, f := share.judge(c)
 	if f != nil {
@@ -115,11 +204,12 @@ func (l *Limiter) alone(st *state, v *moment, a Ask) ([]job.LimitState, error) {
 	}
 	l.cfg.OnAlone("admitted")
 	st.alone, st.rate = st.alone+1, st.rate+1
-	if a.Job != "" {
-		if st.holds == nil {
-			st.holds = make(map[string]time.Time)
-		}
-		st.holds[a.Job] = a.Until
+	if a.Max > 0 {
+		st.held.keep(a.Job, a.Until)
+	}
+	if a.Queued > 0 {
+		st.queued.keep(a.Job, a.Until)
+		st.wait(&a)
 	}
 	return states, nil
 }
@@ -136,11 +226,8 @@ func (s *state) roll(v *moment) {
 	default:
 		s.slot, s.rate, s.prior = v.slot, 0, 0
 	}
-	for id, until := range s.holds {
-		if until.Before(v.now) {
-			delete(s.holds, id)
-		}
-	}
+	s.held.roll(v.now)
+	s.queued.roll(v.now)
 }
 
 // rejoin tells the counters what was admitted without them.
@@ -153,10 +240,13 @@ func (l *Limiter) rejoin() {
 		if s.alone > 0 {
 			l.settler.push(item{change: Change{Tenant: name, Day: s.aloneDay, Jobs: s.alone}})
 		}
-		for jobID, until := range s.holds {
-			l.settler.push(item{change: Change{Tenant: name, Job: jobID, Until: until}})
+		for jobID, until := range s.held.alone {
+			l.settler.push(item{change: Change{Tenant: name, Job: jobID, Held: true, Until: until}})
 		}
-		s.alone, s.rate, s.prior, s.freed, s.holds = 0, 0, 0, 0, nil
+		for jobID, until := range s.queued.alone {
+			l.settler.push(item{change: Change{Tenant: name, Job: jobID, Queued: true, Until: until}})
+		}
+		s.alone, s.rate, s.prior, s.held, s.queued = 0, 0, 0, pool{}, pool{}
 		return true
 	})
 }

@@ -68,8 +68,9 @@ func New(counters Counters, tenants Tenants, cfg Config) *Limiter {
 func (l *Limiter) Close(ctx context.Context) error { return l.settler.close(ctx) }
 
 // Admit counts one job of p's tenant and tells how its limits stand, or refuses: quota_exceeded, rate_limited,
-// too_many_in_flight, tenant_disabled; overloaded when the counters have been away for too long. A refusal has cost
-// nothing when it returns. The job's hold ends with Ended, or by itself at until.
+// too_many_in_flight, queue_full, tenant_disabled; overloaded when the counters have been away for too long. A refusal
+// has cost nothing when it returns. The job's place in the queue ends with Began, its hold in flight and whatever is left
+// with Ended, or by themselves at until.
 func (l *Limiter) Admit(ctx context.Context, p *tenant.Principal, jobID string, until time.Time) ([]job.LimitState, error) {
 	t := &p.Tenant
 	if !t.Enabled {
@@ -79,9 +80,7 @@ func (l *Limiter) Admit(ctx context.Context, p *tenant.Principal, jobID string, 
 	st := l.state(t.ID)
 	v := view(t, now)
 	a := v.ask(jobID, until)
-	if a.Job != "" && !st.holding.Load() {
-		st.holding.Store(true)
-	}
+	st.expect(&a)
 	if !l.away.try(now) {
 		return l.alone(st, &v, a)
 	}
@@ -98,10 +97,14 @@ func (l *Limiter) Admit(ctx context.Context, p *tenant.Principal, jobID string, 
 	st.saw(a.Day, c)
 	states, f := v.judge(c)
 	if f == nil {
+		if a.Queued > 0 {
+			st.waits(&a)
+		}
 		return states, nil
 	}
 	back := Change{
 		Tenant: t.ID, Day: a.Day, Jobs: -1, Window: a.Window, Slot: a.Slot, Requests: -1, Job: a.Job,
+		Held: a.Max > 0, Queued: a.Queued > 0,
 	}
 	if a.Window == 0 {
 		back.Requests = 0
@@ -112,21 +115,42 @@ func (l *Limiter) Admit(ctx context.Context, p *tenant.Principal, jobID string, 
 	return states, f
 }
 
-// Ended frees a job's hold. A refund names a count of the day's quota that is given back, once by that name; empty gives
+// Ended frees a job's holds. A refund names a count of the day's quota that is given back, once by that name; empty gives
 // none back. It returns at once.
 func (l *Limiter) Ended(_ context.Context, tenantID, jobID, refund string) {
-	if v, ok := l.states.Load(tenantID); ok && refund == "" && !v.(*state).holding.Load() { //nolint:forcetypeassert,errcheck // only state stores
+	st, known := l.known(tenantID)
+	if known && refund == "" && !st.holding.Load() {
 		return // there is nothing to give back: the common end
 	}
-	if l.away.since.Load() != 0 {
-		l.state(tenantID).ended(jobID)
+	if known {
+		st.ended(jobID, l.away.since.Load() != 0)
 	}
-	l.settler.push(item{change: Change{Tenant: tenantID, Job: jobID}, ended: true, refund: refund, at: l.cfg.Now()})
+	c := Change{Tenant: tenantID, Job: jobID, Held: true, Queued: true}
+	l.settler.push(item{change: c, ended: true, refund: refund, at: l.cfg.Now()})
+}
+
+// Began frees a job's place in the queue, as a worker has begun it. again tells that this may not be the first to say
+// so: it then counts only for a job admitted here that is not known to have begun. It returns at once.
+func (l *Limiter) Began(_ context.Context, tenantID, jobID string, again bool) {
+	st, known := l.known(tenantID)
+	if known && !st.queueing.Load() {
+		return // its queue has no bound
+	}
+	here := known && st.began(jobID, l.away.since.Load() != 0)
+	if again && !here {
+		return
+	}
+	l.settler.push(item{change: Change{Tenant: tenantID, Job: jobID, Queued: true}, ended: true, at: l.cfg.Now()})
 }
 
 // Held lists up to n jobs that are counted as in flight: a gateway that died has left holds of jobs that have ended.
 func (l *Limiter) Held(ctx context.Context, tenantID string, n int64) ([]string, error) {
 	return l.counters.Held(ctx, tenantID, n)
+}
+
+// Queued lists up to n jobs that are counted as not begun, for the same reason.
+func (l *Limiter) Queued(ctx context.Context, tenantID string, n int64) ([]string, error) {
+	return l.counters.Queued(ctx, tenantID, n)
 }
 
 // Usage tells how much of its limits p's tenant has used.
@@ -150,6 +174,9 @@ func (l *Limiter) Usage(ctx context.Context, p *tenant.Principal) (Usage, error)
 	}
 	if t.MaxInFlight > 0 {
 		u.InFlight, u.MaxInFlight = &c.Held, &t.MaxInFlight
+	}
+	if t.MaxQueued > 0 {
+		u.Queued, u.MaxQueued = &c.Queued, &t.MaxQueued
 	}
 	return u, nil
 }
@@ -175,9 +202,11 @@ func view(t *tenant.Tenant, now time.Time) moment {
 }
 
 func (v *moment) ask(jobID string, until time.Time) Ask {
-	a := Ask{Tenant: v.t.ID, Day: v.day, Window: v.window, Slot: v.slot, Now: v.now}
-	if v.t.MaxInFlight > 0 {
-		a.Job, a.Until, a.Max = jobID, until, v.t.MaxInFlight
+	a := Ask{
+		Tenant: v.t.ID, Day: v.day, Window: v.window, Slot: v.slot, Now: v.now, Max: v.t.MaxInFlight, Queued: v.t.MaxQueued,
+	}
+	if a.Max > 0 || a.Queued > 0 {
+		a.Job, a.Until = jobID, until
 	}
 	return a
 }
@@ -210,6 +239,10 @@ func (v *moment) judge(c Count) ([]job.LimitState, *fault.Error) {
 	}
 	if m := v.t.MaxInFlight; m > 0 && c.Held > m && refusal == nil {
 		refusal = fault.New(fault.TooManyInFlight, "%d jobs are in flight, as many as may be", m)
+		refusal.RetryAfter = time.Second
+	}
+	if m := v.t.MaxQueued; m > 0 && c.Queued > m && refusal == nil {
+		refusal = fault.New(fault.QueueFull, "%d jobs wait to be started, as many as may", m)
 		refusal.RetryAfter = time.Second
 	}
 	return states, refusal

@@ -1,5 +1,5 @@
-// Package limits decides whether a tenant may have one more job now: its daily quota, its rate and its jobs in flight.
-// One round trip counts all three; what is over is given back, so that a refusal costs nothing. Counting first and
+// Package limits decides whether a tenant may have one more job now: its daily quota, its rate, its jobs in flight and
+// those of them that no worker has begun. One round trip counts all four; what is over is given back, so that a refusal costs nothing. Counting first and
 // comparing after is what makes the quota exact over any number of gateways.
 package limits
 
@@ -17,9 +17,10 @@ type Ask struct {
 	Fresh  bool          // the first of that day from here: make sure that its counter ends some time
 	Window time.Duration // of the rate; 0 when there is none
 	Slot   int64         // number of the window: Unix time ÷ Window
-	Job    string        // whose hold to keep; empty when holds have no bound
-	Until  time.Time     // when the hold ends by itself
-	Max    int64         // the holds' bound: dead ones are only looked for when it is reached
+	Job    string        // whose holds to keep; empty when neither kind has a bound
+	Until  time.Time     // when they end by themselves
+	Max    int64         // bound of the holds in flight, or 0: dead ones are only looked for when it is reached
+	Queued int64         // bound of the places in the queue, likewise
 	Now    time.Time
 }
 
@@ -28,7 +29,8 @@ type Count struct {
 	Day    int64
 	Rate   int64 // requests of the running window
 	Before int64 // requests of the window before
-	Held   int64
+	Held   int64 // jobs in flight
+	Queued int64 // those of them that no worker is known to have begun
 }
 
 // Change is one correction of a tenant's counters. Its zero parts change nothing.
@@ -39,8 +41,10 @@ type Change struct {
 	Window   time.Duration
 	Slot     int64
 	Requests int64     // added to the window's counter
-	Job      string    // whose hold ends, or, with Until, is kept
-	Until    time.Time // zero ends it
+	Job      string    // whose holds end, or, with Until, are kept
+	Held     bool      // that in flight
+	Queued   bool      // its place in the queue
+	Until    time.Time // zero ends them
 }
 
 // Counters is where all gateways of a deployment count together.
@@ -49,8 +53,10 @@ type Counters interface {
 	Take(ctx context.Context, a Ask) (Count, error)
 	// Read tells the sums without counting.
 	Read(ctx context.Context, a Ask) (Count, error)
-	// Held lists up to n jobs that a tenant's holds stand for.
+	// Held lists up to n jobs that a tenant's holds in flight stand for.
 	Held(ctx context.Context, tenantID string, n int64) ([]string, error)
+	// Queued lists up to n jobs that have a place in the tenant's queue.
+	Queued(ctx context.Context, tenantID string, n int64) ([]string, error)
 	// Apply makes corrections, in one round trip.
 	Apply(ctx context.Context, changes []Change) error
 }
@@ -71,5 +77,7 @@ type Usage struct {
 	ResetsAt    time.Time    `json:"resets_at"` // when the next day begins
 	InFlight    *int64       `json:"in_flight"`
 	MaxInFlight *int64       `json:"max_in_flight"`
+	Queued      *int64       `json:"queued"`
+	MaxQueued   *int64       `json:"max_queued"`
 	Rate        *tenant.Rate `json:"rate"`
 }

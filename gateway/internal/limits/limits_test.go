@@ -126,6 +126,7 @@ func TestLimitsAreExactOverTwoGateways(t *testing.T) {
 		"quota": {func(tn *tenant.Tenant) { tn.DailyQuota = 100 }, fault.QuotaExceeded},
 		"rate":  {func(tn *tenant.Tenant) { tn.Rate = &tenant.Rate{Limit: 100, Window: "60s"} }, fault.RateLimited},
 		"hold":  {func(tn *tenant.Tenant) { tn.MaxInFlight = 100 }, fault.TooManyInFlight},
+		"place": {func(tn *tenant.Tenant) { tn.MaxQueued = 100 }, fault.QueueFull},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -152,7 +153,7 @@ func TestLimitsAreExactOverTwoGateways(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				if name == "hold" { // two that race for the last place may both lose it; never both get it
+				if name == "hold" || name == "place" { // two that race for the last place may both lose it; never both get it
 					assert.LessOrEqual(t, admitted.Load(), int64(100))
 					for i := 0; admitted.Load() < 100 && i < 100; i++ {
 						if _, err := gateways[i%2].Admit(t.Context(), p, "more_"+strconv.Itoa(i), c.now().Add(time.Hour)); err == nil {

@@ -20,7 +20,7 @@ const (
 // item is one correction on its way.
 type item struct {
 	change Change
-	ended  bool   // of a job: which hold and which day is worked out on the way
+	ended  bool   // of a job, or of its wait: which holds and which day is worked out on the way
 	refund string // what is given back, by name; empty when nothing is
 	at     time.Time
 }
@@ -134,7 +134,10 @@ func (s *settler) resolve(ctx context.Context, batch []item) ([]Change, error) {
 			case err != nil:
 				return nil, err
 			}
-			if t != nil && t.MaxInFlight == 0 {
+			if t != nil {
+				c.Held, c.Queued = c.Held && t.MaxInFlight > 0, c.Queued && t.MaxQueued > 0
+			}
+			if !c.Held && !c.Queued {
 				c.Job = ""
 			}
 			if _, twice := s.seen[it.refund]; it.refund != "" && !twice && t != nil {

@@ -22,6 +22,8 @@ func rateKey(tenant string, window time.Duration) string {
 
 func holdsKey(tenant string) string { return "inflight:" + tenant }
 
+func placesKey(tenant string) string { return "queued:" + tenant }
+
 // sums is the commands that a count reads, of which some are nil.
 type sums struct {
 	day  *redis.IntCmd
@@ -29,9 +31,11 @@ type sums struct {
 	prev *redis.StringCmd
 	add  *redis.IntCmd
 	held *redis.IntCmd
+	join *redis.IntCmd
+	wait *redis.IntCmd
 }
 
-// Take implements limits.Counters in one round trip; two when the holds seem to be at their bound, as dead ones must
+// Take implements limits.Counters in one round trip; one more for each kind of holds that seems to be at their bound, as dead ones must
 // be looked for then.
 func (db *DB) Take(ctx context.Context, a limits.Ask) (limits.Count, error) {
 	var s sums
@@ -46,10 +50,14 @@ func (db *DB) Take(ctx context.Context, a limits.Ask) (limits.Count, error) {
 			s.rate = p.HIncrBy(ctx, key, strconv.FormatInt(a.Slot, 10), 1)
 			s.prev = p.HGet(ctx, key, strconv.FormatInt(a.Slot-1, 10))
 		}
-		if a.Job != "" {
-			key := holdsKey(a.Tenant)
-			s.add = p.ZAdd(ctx, key, redis.Z{Score: float64(millis(a.Until)), Member: a.Job})
-			s.held = p.ZCard(ctx, key)
+		hold := redis.Z{Score: float64(millis(a.Until)), Member: a.Job}
+		if a.Max > 0 {
+			s.add = p.ZAdd(ctx, holdsKey(a.Tenant), hold)
+			s.held = p.ZCard(ctx, holdsKey(a.Tenant))
+		}
+		if a.Queued > 0 {
+			s.join = p.ZAdd(ctx, placesKey(a.Tenant), hold)
+			s.wait = p.ZCard(ctx, placesKey(a.Tenant))
 		}
 	})
 	c, err := s.count()
@@ -59,8 +67,13 @@ func (db *DB) Take(ctx context.Context, a limits.Ask) (limits.Count, error) {
 	if a.Window > 0 && c.Rate == 1 {
 		db.tidyRate(ctx, a)
 	}
-	if a.Job != "" && c.Held > a.Max {
-		c.Held, err = db.liveHolds(ctx, a)
+	if a.Max > 0 && c.Held > a.Max {
+		if c.Held, err = db.liveHolds(ctx, holdsKey(a.Tenant), a.Now); err != nil {
+			return c, err
+		}
+	}
+	if a.Queued > 0 && c.Queued > a.Queued {
+		c.Queued, err = db.liveHolds(ctx, placesKey(a.Tenant), a.Now)
 	}
 	return c, err
 }
@@ -80,15 +93,23 @@ func (s *sums) count() (limits.Count, error) {
 			return c, err
 		}
 	}
-	if s.held != nil {
-		if s.add != nil && s.add.Err() != nil {
-			return c, s.add.Err()
-		}
-		if c.Held, err = s.held.Result(); err != nil {
-			return c, err
-		}
+	if c.Held, err = added(s.add, s.held); err != nil {
+		return c, err
 	}
-	return c, nil
+	c.Queued, err = added(s.join, s.wait)
+	return c, err
+}
+
+// added is a set's size after one was added. Both commands are nil where that kind is not counted, and the first where it
+// is only read.
+func added(add, size *redis.IntCmd) (int64, error) {
+	if size == nil {
+		return 0, nil
+	}
+	if add != nil && add.Err() != nil {
+		return 0, add.Err()
+	}
+	return size.Result()
 }
 
 // tidyRate drops the windows that no longer count; the first request of a window does it. Its failure costs nothing
@@ -112,11 +133,10 @@ func (db *DB) tidyRate(ctx context.Context, a limits.Ask) {
 }
 
 // liveHolds drops the holds that ended by themselves and counts the others.
-func (db *DB) liveHolds(ctx context.Context, a limits.Ask) (int64, error) {
+func (db *DB) liveHolds(ctx context.Context, key string, now time.Time) (int64, error) {
 	var held *redis.IntCmd
 	db.pipeline(ctx, func(p redis.Pipeliner) {
-		key := holdsKey(a.Tenant)
-		p.ZRemRangeByScore(ctx, key, "-inf", "("+strconv.FormatInt(millis(a.Now), 10))
+		p.ZRemRangeByScore(ctx, key, "-inf", "("+strconv.FormatInt(millis(now), 10))
 		held = p.ZCard(ctx, key)
 	})
 	return held.Result()
@@ -124,8 +144,17 @@ func (db *DB) liveHolds(ctx context.Context, a limits.Ask) (int64, error) {
 
 // Held implements limits.Counters.
 func (db *DB) Held(ctx context.Context, tenantID string, n int64) ([]string, error) {
+	return db.holders(ctx, holdsKey(tenantID), n)
+}
+
+// Queued implements limits.Counters.
+func (db *DB) Queued(ctx context.Context, tenantID string, n int64) ([]string, error) {
+	return db.holders(ctx, placesKey(tenantID), n)
+}
+
+func (db *DB) holders(ctx context.Context, key string, n int64) ([]string, error) {
 	var held *redis.StringSliceCmd
-	db.pipeline(ctx, func(p redis.Pipeliner) { held = p.ZRange(ctx, holdsKey(tenantID), 0, n-1) })
+	db.pipeline(ctx, func(p redis.Pipeliner) { held = p.ZRange(ctx, key, 0, n-1) })
 	return held.Result()
 }
 
@@ -140,8 +169,11 @@ func (db *DB) Read(ctx context.Context, a limits.Ask) (limits.Count, error) {
 			rate = p.HGet(ctx, key, strconv.FormatInt(a.Slot, 10))
 			s.prev = p.HGet(ctx, key, strconv.FormatInt(a.Slot-1, 10))
 		}
-		if a.Job != "" {
+		if a.Max > 0 {
 			s.held = p.ZCount(ctx, holdsKey(a.Tenant), strconv.FormatInt(millis(a.Now), 10), "+inf")
+		}
+		if a.Queued > 0 {
+			s.wait = p.ZCount(ctx, placesKey(a.Tenant), strconv.FormatInt(millis(a.Now), 10), "+inf")
 		}
 	})
 	var c limits.Count
@@ -157,12 +189,11 @@ func (db *DB) Read(ctx context.Context, a limits.Ask) (limits.Count, error) {
 			return c, err
 		}
 	}
-	if s.held != nil {
-		if c.Held, err = s.held.Result(); err != nil {
-			return c, err
-		}
+	if c.Held, err = added(nil, s.held); err != nil {
+		return c, err
 	}
-	return c, nil
+	c.Queued, err = added(nil, s.wait)
+	return c, err
 }
 
 // Apply implements limits.Counters. A counter that would fall below zero, as one that ended by its age, goes back to it.
@@ -178,12 +209,11 @@ func (db *DB) Apply(ctx context.Context, changes []limits.Change) error {
 			if c.Requests != 0 {
 				all = append(all, p.HIncrBy(ctx, rateKey(c.Tenant, c.Window), strconv.FormatInt(c.Slot, 10), c.Requests))
 			}
-			switch {
-			case c.Job == "":
-			case c.Until.IsZero():
-				all = append(all, p.ZRem(ctx, holdsKey(c.Tenant), c.Job))
-			default:
-				all = append(all, p.ZAdd(ctx, holdsKey(c.Tenant), redis.Z{Score: float64(millis(c.Until)), Member: c.Job}))
+			if c.Job != "" && c.Held {
+				all = append(all, hold(ctx, p, holdsKey(c.Tenant), c))
+			}
+			if c.Job != "" && c.Queued {
+				all = append(all, hold(ctx, p, placesKey(c.Tenant), c))
 			}
 		}
 	})
@@ -194,6 +224,14 @@ func (db *DB) Apply(ctx context.Context, changes []limits.Change) error {
 	}
 	db.raise(ctx, changes, days)
 	return nil
+}
+
+// hold ends or keeps a job's hold in a set.
+func hold(ctx context.Context, p redis.Pipeliner, key string, c limits.Change) redis.Cmder {
+	if c.Until.IsZero() {
+		return p.ZRem(ctx, key, c.Job)
+	}
+	return p.ZAdd(ctx, key, redis.Z{Score: float64(millis(c.Until)), Member: c.Job})
 }
 
 // raise mends the counters that the changes made: those below zero, and those that have no end yet.

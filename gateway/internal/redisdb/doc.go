@@ -9,6 +9,7 @@
 //	quota:ID:YYYY-MM-DD     string accepted jobs of that day in the tenant's zone; kept 8 days
 //	rate:ID:SECONDS         hash   window number → requests; the running window and the one before count
 //	inflight:ID             zset   job id, scored by the millisecond at which its hold ends by itself
+//	queued:ID               zset   the same of jobs that no worker is known to have begun; of tenants with max_queued
 //	refresh:HASH            string JSON of a refresh token's family; refresh-used:HASH once it was used
 //	revoked:KIND:ID         string until the last token that it ends would have ended by itself
 //

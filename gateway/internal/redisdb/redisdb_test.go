@@ -279,7 +279,7 @@ func TestEmbeddedWritesNothingWhenNothingChanged(t *testing.T) {
 	before := e.keep.grown
 	_, _ = db.LoadTenant(ctx, "nobody")
 	_, _ = db.Revoked(ctx, "x")
-	_, _ = db.Read(ctx, limits.Ask{Tenant: "a", Day: "d", Job: "j", Window: time.Minute, Now: time.Now()})
+	_, _ = db.Read(ctx, limits.Ask{Tenant: "a", Day: "d", Job: "j", Max: 1, Queued: 1, Window: time.Minute, Now: time.Now()})
 	keys, all := e.marks.take()
 	require.Empty(t, keys)
 	require.False(t, all)

@@ -18,7 +18,7 @@ type Tenant struct {
 	DailyQuota     int64     `json:"daily_quota"`    // accepted jobs a day; 0 means no bound
 	Rate           *Rate     `json:"rate,omitempty"` // nil means no bound
 	MaxInFlight    int64     `json:"max_in_flight"`  // jobs admitted and not yet ended; 0 means no bound
-	MaxQueued      int64     `json:"max_queued"`
+	MaxQueued      int64     `json:"max_queued"`     // those of them that no worker is known to have begun; 0 means no bound
 	MaxInputTokens int64     `json:"max_input_tokens"`
 	IPAllow        []string  `json:"ip_allow,omitempty"` // CIDR prefixes; empty lets any address in
 	Console        bool      `json:"console"`

@@ -143,7 +143,10 @@ func (everyone) Admit(context.Context, *tenant.Principal, string, time.Time) ([]
 	return nil, nil
 }
 func (everyone) Ended(context.Context, string, string, string)                 {}
+func (everyone) Began(context.Context, string, string, bool)                   {}
 func (everyone) Held(context.Context, string, int64) (ids []string, err error) { return nil, nil }
+
+func (everyone) Queued(context.Context, string, int64) (ids []string, err error) { return nil, nil }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
