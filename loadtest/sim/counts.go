@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/penstock-dev/penstock/loadtest/internal/picture"
 	"github.com/penstock-dev/penstock/shared/job"
 )
 
@@ -18,13 +19,8 @@ type counts struct {
 	waits    map[string][]time.Duration // by group
 	work     map[*tenant]time.Duration  // run time
 	classes  map[job.Class]time.Duration
-	points   []point // for the picture
+	points   []picture.Point
 	keep     bool
-}
-
-type point struct {
-	at, wait time.Duration
-	group    string
 }
 
 func newCounts(s *setup) *counts {
@@ -39,7 +35,7 @@ func (c *counts) in(t time.Duration) bool { return t >= c.from && t < c.to }
 func (c *counts) started(now time.Duration, m *message) {
 	wait := now - m.submitted
 	if c.keep {
-		c.points = append(c.points, point{now, wait, m.tenant.group})
+		c.points = append(c.points, picture.Point{At: now, Wait: wait, Group: m.tenant.group})
 	}
 	if c.in(now) {
 		c.waits[m.tenant.group] = append(c.waits[m.tenant.group], wait)

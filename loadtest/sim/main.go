@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/picture"
 )
 
 func main() {
@@ -45,7 +47,7 @@ func start(args []string, out, progress io.Writer) error {
 			return err
 		}
 		if r.g != nil && *pictures != "" {
-			svg := waits(s.title, r.g.count, "quiet", "noisy")
+			svg := picture.Waits(s.title, r.g.count.to, r.g.count.points, "quiet", "noisy")
 			if err := os.WriteFile(filepath.Join(*pictures, "fairness-"+s.name+".svg"), []byte(svg), 0o644); err != nil { //nolint:gosec // a page's picture
 				return err
 			}

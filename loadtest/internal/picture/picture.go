@@ -1,4 +1,5 @@
-package main
+// Package picture draws how long jobs waited, over time, as an SVG.
+package picture
 
 import (
 	"cmp"
@@ -15,6 +16,12 @@ const (
 	left, right, top, low = 70, 30, 50, 50
 )
 
+// Point is a job that started at a moment, after a wait. Jobs of a group share a curve.
+type Point struct {
+	At, Wait time.Duration
+	Group    string
+}
+
 // line is one curve of a picture.
 type line struct {
 	name, colour string
@@ -22,17 +29,17 @@ type line struct {
 	points       [][2]float64 // seconds, milliseconds
 }
 
-// waits draws p50 and p99 of the waits of two groups over time, of the jobs that started in each second or more.
-func waits(title string, c *counts, groups ...string) string {
+// Waits draws p50 and p99 of the waits of two groups over time, of the jobs that started in each second or more.
+func Waits(title string, until time.Duration, points []Point, groups ...string) string {
 	colours := []string{"#0b6e99", "#b3541e"}
 	var lines []line
 	for i, group := range groups {
 		bins := map[int][]time.Duration{}
-		step := max(1, int(c.to.Seconds())/60)
-		for _, p := range c.points {
-			if p.group == group {
-				at := int(p.at.Seconds()) / step
-				bins[at] = append(bins[at], p.wait)
+		step := max(1, int(until.Seconds())/60)
+		for _, p := range points {
+			if p.Group == group {
+				at := int(p.At.Seconds()) / step
+				bins[at] = append(bins[at], p.Wait)
 			}
 		}
 		p50 := line{name: group + " p50", colour: colours[i]}
@@ -45,7 +52,7 @@ func waits(title string, c *counts, groups ...string) string {
 		}
 		lines = append(lines, p50, p99)
 	}
-	return draw(title, c.to.Seconds(), lines)
+	return draw(title, until.Seconds(), lines)
 }
 
 func millis(d time.Duration) float64 { return max(0.1, float64(d.Microseconds())/1000) }
