@@ -23,15 +23,16 @@ type Config struct {
 
 // Worker is what is a worker's alone.
 type Worker struct {
-	OpsAddr     string        `yaml:"ops_addr" env:"PENSTOCK_WORKER_OPS_ADDR" doc:"the operations listener: health, readiness, metrics"`
-	ModelsDir   string        `yaml:"models_dir" env:"PENSTOCK_MODELS_DIR" doc:"the model repository: NAME/VERSION/model.yaml"`
-	ONNXRuntime string        `yaml:"onnxruntime" env:"PENSTOCK_ONNXRUNTIME" doc:"ONNX Runtime's shared library, or its folder; empty takes the one below the data folder"`
-	Cores       int           `yaml:"cores" env:"PENSTOCK_WORKER_CORES" doc:"cores that a model may use: its instances times their threads; 0 for all"`
-	Sleep       bool          `yaml:"sleep" env:"PENSTOCK_WORKER_SLEEP" doc:"offer the built-in model sleep, for trying the broker out; turn it off in production"`
-	SleepSlots  int           `yaml:"sleep_slots" env:"PENSTOCK_WORKER_SLEEP_SLOTS" doc:"jobs that sleep runs at once"`
-	Timeout     time.Duration `yaml:"timeout" env:"PENSTOCK_WORKER_TIMEOUT" doc:"of an attempt whose job names none"`
-	Grace       time.Duration `yaml:"grace" env:"PENSTOCK_WORKER_GRACE" doc:"how long running jobs may finish at a shutdown before they are given back"`
-	Lease       time.Duration `yaml:"lease" env:"PENSTOCK_WORKER_LEASE" doc:"how long after a worker's death its jobs are handed out again"`
+	OpsAddr      string        `yaml:"ops_addr" env:"PENSTOCK_WORKER_OPS_ADDR" doc:"the operations listener: health, readiness, metrics"`
+	ModelsDir    string        `yaml:"models_dir" env:"PENSTOCK_MODELS_DIR" doc:"the model repository: NAME/VERSION/model.yaml"`
+	ONNXRuntime  string        `yaml:"onnxruntime" env:"PENSTOCK_ONNXRUNTIME" doc:"ONNX Runtime's shared library, or its folder; empty takes the one below the data folder"`
+	Cores        int           `yaml:"cores" env:"PENSTOCK_WORKER_CORES" doc:"cores that a model may use: its instances times their threads; 0 for all"`
+	Sleep        bool          `yaml:"sleep" env:"PENSTOCK_WORKER_SLEEP" doc:"offer the built-in model sleep, for trying the broker out; turn it off in production"`
+	SleepSlots   int           `yaml:"sleep_slots" env:"PENSTOCK_WORKER_SLEEP_SLOTS" doc:"jobs that sleep runs at once"`
+	SleepEffects string        `yaml:"sleep_effects" env:"PENSTOCK_WORKER_SLEEP_EFFECTS" doc:"a file to which sleep adds a line for each run that is complete: job, attempt, worker; for tests that count runs, empty for none"`
+	Timeout      time.Duration `yaml:"timeout" env:"PENSTOCK_WORKER_TIMEOUT" doc:"of an attempt whose job names none"`
+	Grace        time.Duration `yaml:"grace" env:"PENSTOCK_WORKER_GRACE" doc:"how long running jobs may finish at a shutdown before they are given back"`
+	Lease        time.Duration `yaml:"lease" env:"PENSTOCK_WORKER_LEASE" doc:"how long after a worker's death its jobs are handed out again"`
 }
 
 // Default is the configuration of make run.

@@ -56,7 +56,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		<-served
 	}()
 
-	models, closeModels, err := loadModels(&cfg, registry, log)
+	models, closeModels, err := loadModels(&cfg, w.id, registry, log)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (w *worker) heartbeat(ctx context.Context, draining bool) error {
 }
 
 // loadModels opens ONNX Runtime and the model repository. A model that cannot be loaded is offered as unavailable.
-func loadModels(cfg *Config, reg prometheus.Registerer, log *slog.Logger) (*runner.Runner, func(), error) {
+func loadModels(cfg *Config, worker string, reg prometheus.Registerer, log *slog.Logger) (*runner.Runner, func(), error) {
 	library, err := onnx.Locate(cfg.Worker.ONNXRuntime, cfg.DataDir)
 	if err != nil {
 		return nil, nil, err
@@ -202,7 +202,7 @@ func loadModels(cfg *Config, reg prometheus.Registerer, log *slog.Logger) (*runn
 				})
 			}},
 			"sleep": {Generator: func(b runner.Build) (engine.Generator, error) {
-				return sleep.New(b.Manifest.Slots, killSelf), nil
+				return newSleep(cfg, b.Manifest.Slots, worker)
 			}},
 		},
 	}
@@ -221,6 +221,18 @@ func loadModels(cfg *Config, reg prometheus.Registerer, log *slog.Logger) (*runn
 			log.Warn("models are not closed cleanly", "error", err)
 		}
 	}, nil
+}
+
+func newSleep(cfg *Config, slots int, worker string) (engine.Generator, error) {
+	e := sleep.New(slots, killSelf)
+	if cfg.Worker.SleepEffects != "" {
+		effects, err := sleep.OpenEffects(cfg.Worker.SleepEffects, worker)
+		if err != nil {
+			return nil, err
+		}
+		e.Record(effects)
+	}
+	return e, nil
 }
 
 // killSelf ends the process as a crash in native code would: at once, without a word.

@@ -18,8 +18,9 @@ const DefaultSlots = 16
 
 // Engine is an engine.Generator.
 type Engine struct {
-	slots int
-	crash func() // ends the process at once, as a killed one ends
+	slots   int
+	crash   func()   // ends the process at once, as a killed one ends
+	effects *Effects // nil for none
 
 	mu     sync.Mutex
 	last   engine.SeqID
@@ -33,6 +34,7 @@ type Engine struct {
 // sequence is one request asleep.
 type sequence struct {
 	id    engine.SeqID
+	job   string
 	in    input
 	try   int
 	start time.Time
@@ -55,6 +57,10 @@ func New(slots int, crash func()) *Engine {
 	}
 }
 
+// Record has each run that is complete added to the file, before its result is told: the effect that a run may have
+// outside. A run that cannot be added has failed. The engine closes the file.
+func (e *Engine) Record(effects *Effects) { e.effects = effects }
+
 // Slots is how many requests sleep at once.
 func (e *Engine) Slots() int { return e.slots }
 
@@ -71,7 +77,7 @@ func (e *Engine) Admit(_ context.Context, r engine.Request) (engine.SeqID, error
 		return 0, engine.ErrBusy
 	}
 	e.last++
-	s := &sequence{id: e.last, in: in, try: r.Attempt, start: now}
+	s := &sequence{id: e.last, job: r.JobID, in: in, try: r.Attempt, start: now}
 	s.next = s.when()
 	e.active[s.id] = s
 	heap.Push(&e.due, s)
@@ -152,6 +158,11 @@ func (e *Engine) finish(s *sequence) engine.Event {
 		err := fault.New(fault.Internal, "attempt %d of %d that were asked to fail", s.try, s.in.failAttempts)
 		return engine.Event{Seq: s.id, Done: true, Err: err}
 	}
+	if e.effects != nil {
+		if err := e.effects.Add(s.job, s.try); err != nil {
+			return engine.Event{Seq: s.id, Done: true, Err: fault.Wrap(fault.Internal, err, "the effect could not be written")}
+		}
+	}
 	out := append(make([]byte, 0, len(s.in.echo)+32), `{"echo":`...)
 	out = append(out, s.in.echo...)
 	out = append(out, `,"attempt":`...)
@@ -187,8 +198,13 @@ func (e *Engine) Cancel(id engine.SeqID) {
 	}
 }
 
-// Close frees nothing, as nothing is held.
-func (e *Engine) Close() error { return nil }
+// Close closes the file of effects, if there is one.
+func (e *Engine) Close() error {
+	if e.effects == nil {
+		return nil
+	}
+	return e.effects.Close()
+}
 
 // dueHeap has the sequence that is due first at its top.
 type dueHeap []*sequence

@@ -3,6 +3,8 @@ package sleep_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +65,37 @@ func TestSleepsAndEchoes(t *testing.T) {
 			`1 300ms {"echo":{"b":[1,2],"a":"中<&>"},"attempt":2}`,
 		}, got)
 	})
+}
+
+func TestRunsThatAreCompleteLeaveAnEffect(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "effects")
+	for _, worker := range []string{"w_1", "w_2"} {
+		effects, err := sleep.OpenEffects(file, worker)
+		require.NoError(t, err)
+		e := sleep.New(0, never)
+		e.Record(effects)
+		for attempt := 1; attempt <= 2; attempt++ {
+			r := request(attempt, `{"fail_attempts":1}`)
+			r.JobID = "job_a"
+			_, err = e.Admit(t.Context(), r)
+			require.NoError(t, err)
+			drain(t, e, 1)
+		}
+		r := request(1, `{"ms":60000}`)
+		r.JobID = "job_b"
+		id, err := e.Admit(t.Context(), r)
+		require.NoError(t, err)
+		e.Cancel(id)
+		require.NoError(t, e.Close())
+		_, err = e.Admit(t.Context(), request(1, `{}`))
+		require.NoError(t, err)
+		events, _ := drain(t, e, 1)
+		assert.Equal(t, fault.Internal, fault.CodeOf(events[0].Err), "without its effect it has failed, and is tried again")
+	}
+	b, err := os.ReadFile(file) //nolint:gosec // our own
+	require.NoError(t, err)
+	assert.Equal(t, "job_a 2 w_1\njob_a 2 w_2\n", string(b))
 }
 
 func TestFailsItsFirstAttempts(t *testing.T) {
