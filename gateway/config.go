@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/config"
+	"github.com/penstock-dev/penstock/shared/job"
 )
 
 // The two modes a gateway runs in.
@@ -31,6 +33,8 @@ type Config struct {
 	NATSAddr  string `yaml:"nats_addr" env:"PENSTOCK_NATS_ADDR" doc:"where the embedded broker listens"`
 	RedisURL  string `yaml:"redis_url" env:"PENSTOCK_REDIS_URL" doc:"Redis; empty embeds one"`
 	RedisAddr string `yaml:"redis_addr" env:"PENSTOCK_REDIS_ADDR" doc:"where the embedded Redis listens; empty takes 127.0.0.1:6379, or any free port when that is taken"`
+
+	Plans []string `yaml:"plans" env:"PENSTOCK_PLANS" doc:"the highest priority of each plan, as free=batch; a plan that is not named may ask for any"`
 
 	LogLevel  string `yaml:"log_level" env:"PENSTOCK_LOG_LEVEL" doc:"debug, info, warn or error"`
 	LogFormat string `yaml:"log_format" env:"PENSTOCK_LOG_FORMAT" doc:"json, text, or auto: text on a terminal"`
@@ -182,6 +186,10 @@ func (c *Config) Validate() error {
 	bad(w.Timeout >= time.Second && w.Timeout <= time.Minute, "webhooks.timeout: is 1 s to 1 min")
 	bad(w.Concurrency >= 1 && w.Concurrency <= 1024, "webhooks.concurrency: is 1 to 1024")
 	bad(w.PerHost >= 1 && w.PerHost <= w.Concurrency, "webhooks.per_host: is 1 to webhooks.concurrency")
+	for _, p := range c.Plans {
+		name, top, _ := strings.Cut(p, "=")
+		bad(name != "" && job.Class(top).Valid(), "plans: %q is not like free=batch, with interactive, standard or batch", p)
+	}
 	for _, p := range w.Allow {
 		_, err := netip.ParsePrefix(p)
 		bad(err == nil, "webhooks.allow: %q is no CIDR prefix", p)
@@ -197,6 +205,16 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// priorities is Plans, by plan.
+func (c *Config) priorities() map[string]job.Class {
+	m := map[string]job.Class{}
+	for _, p := range c.Plans {
+		name, top, _ := strings.Cut(p, "=")
+		m[name] = job.Class(top)
+	}
+	return m
 }
 
 // path is below the data folder.

@@ -173,8 +173,9 @@ func (g *gateway) openJobs(ctx context.Context) (err error) {
 		Allow: prefixes(w.Allow), Loopback: g.cfg.Mode == Development, Attempts: w.Attempts, Backoff: w.Backoff,
 		Timeout: w.Timeout, Concurrency: w.Concurrency, PerHost: w.PerHost, Observe: g.metrics.webhook,
 	}, g.queue, g.log)
-	g.jobs, err = jobs.New(ctx, jobs.Config{MaxAttempts: g.cfg.Jobs.MaxAttempts, Grace: g.cfg.Jobs.Grace, Hooks: g.hooks},
-		g.queue, g.limits, map[string]jobs.Check{"uninlu": uninlu.Check, "sleep": sleep.Check}, g.log)
+	g.jobs, err = jobs.New(ctx, jobs.Config{
+		MaxAttempts: g.cfg.Jobs.MaxAttempts, Grace: g.cfg.Jobs.Grace, Hooks: g.hooks, Plans: g.cfg.priorities(),
+	}, g.queue, g.limits, map[string]jobs.Check{"uninlu": uninlu.Check, "sleep": sleep.Check}, g.log)
 	if err != nil {
 		return err
 	}

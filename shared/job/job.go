@@ -3,6 +3,7 @@
 package job
 
 import (
+	"slices"
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/fault"
@@ -47,6 +48,11 @@ func Classes() []Class { return []Class{Interactive, Standard, Batch} }
 
 // Valid tells whether c is one of the three.
 func (c Class) Valid() bool { return c == Interactive || c == Standard || c == Batch }
+
+// Above tells whether c is more urgent than o.
+func (c Class) Above(o Class) bool {
+	return slices.Index(Classes(), c) < slices.Index(Classes(), o)
+}
 
 // Job is what a tenant asked for, as its message in the JOBS stream holds it.
 // Input is the engine's own JSON and travels beside the head, untouched.

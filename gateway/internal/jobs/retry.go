@@ -55,6 +55,7 @@ func (s *Service) again(ctx context.Context, p *tenant.Principal, j *job.Job, at
 	j.Before = attempts
 	j.NotBefore, j.TTL, j.Sync = time.Time{}, 0, false
 	j.Mark = s.ids.Mark()
+	j.Class = s.allowed(p, j.Class) // the plan may be another by now
 	sub := job.Submission{State: job.State{Job: j, Status: job.Queued, Attempt: attempts}}
 	var err error
 	sub.Limits, err = s.limits.Admit(ctx, p, j.ID, now.Add(s.cfg.MaxTimeout))

@@ -40,6 +40,9 @@ type Config struct {
 	MaxTimeout  time.Duration // the longest a job may live; 24 h by default
 	Grace       time.Duration // how long a model without a live worker is still taken in; 2 min by default
 	Hooks       Hooks         // nil takes no job with a webhook
+
+	// Plans is the highest priority that a tenant on a plan may ask for; a plan that is not there may ask for any.
+	Plans map[string]job.Class
 }
 
 // Service is the jobs of all tenants. It is safe for concurrent use.

@@ -109,7 +109,10 @@ func (s *Service) inspect(p *tenant.Principal, r *job.Request, now time.Time) (t
 			return "", err
 		}
 	}
-	return task, authorize(p, r, task)
+	if err := authorize(p, r, task); err != nil {
+		return "", err
+	}
+	return task, s.prioritize(p, r)
 }
 
 // authorize wants every scope of the route, and one that opens the model.
@@ -167,9 +170,6 @@ func (s *Service) newJob(p *tenant.Principal, r *job.Request, task, id string, n
 		ID: id, Tenant: p.Tenant.ID, Model: r.Model, Version: r.Version, Class: r.Class,
 		CreatedAt: job.Stamp(now), MaxAttempts: r.MaxAttempts, TTL: r.TTL, Timeout: r.Timeout,
 		Stream: r.Stream, Sync: r.Wait > 0, Task: task, Subject: p.Subject, Metadata: r.Metadata, Input: r.Input,
-	}
-	if j.Class == "" {
-		j.Class = job.Standard
 	}
 	if w := p.Tenant.Weight; w > 1 {
 		j.Weight = float64(w)
