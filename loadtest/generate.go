@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/http1"
 )
 
 // report is what a run prints. Shares are of all of the machine's cores together.
@@ -33,7 +35,7 @@ type report struct {
 // generate runs a closed loop: each caller sends its next request when the last one is answered.
 func generate(ctx context.Context, o runOptions) (report, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.procs))
-	d, err := newDialer(o.target)
+	d, err := http1.NewDialer(o.target.addr, o.target.name, o.target.caFile)
 	if err != nil {
 		return report{}, err
 	}
@@ -45,7 +47,7 @@ func generate(ctx context.Context, o runOptions) (report, error) {
 	cs := make([]*caller, o.callers)
 	for i := range cs {
 		cs[i] = &caller{g: g, next: i * len(g.requests) / o.callers, errs: map[string]int{}}
-		if cs[i].conn, err = d.open(ctx, g.until); err != nil {
+		if cs[i].conn, err = d.Open(ctx, g.until); err != nil {
 			return report{}, err
 		}
 		defer cs[i].close()
@@ -69,7 +71,7 @@ func generate(ctx context.Context, o runOptions) (report, error) {
 
 // generator is what the callers share; only sent changes.
 type generator struct {
-	dialer   *dialer
+	dialer   *http1.Dialer
 	scenario scenario
 	requests [][]byte
 	until    time.Time
@@ -90,7 +92,7 @@ func (g *generator) loop(ctx context.Context, cs []*caller, d time.Duration) {
 // caller is one connection and what it saw.
 type caller struct {
 	g      *generator
-	conn   *conn
+	conn   *http1.Conn
 	next   int
 	sent   int
 	took   []time.Duration // of good answers
@@ -110,7 +112,7 @@ func (c *caller) loop(ctx context.Context, stop time.Time) {
 		if c.conn == nil {
 			redials++
 			var err error
-			if c.conn, err = c.g.dialer.open(ctx, c.g.until); err != nil {
+			if c.conn, err = c.g.dialer.Open(ctx, c.g.until); err != nil {
 				c.bad("network", err.Error())
 				continue
 			}
@@ -124,7 +126,7 @@ func (c *caller) one(begin time.Time) {
 	request := c.g.requests[c.next%len(c.g.requests)]
 	c.next++
 	c.sent++
-	status, body, err := c.conn.do(request)
+	status, body, err := c.conn.Do(request)
 	took := time.Since(begin)
 	switch {
 	case err != nil:
@@ -138,7 +140,7 @@ func (c *caller) one(begin time.Time) {
 	default:
 		c.took = append(c.took, took)
 	}
-	if c.conn.last {
+	if c.conn.Last() {
 		c.close()
 	}
 }

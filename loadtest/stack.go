@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/http1"
 )
 
 // stack is a gateway and a worker on a data folder and ports of their own.
@@ -105,17 +107,17 @@ var errConflict = errors.New("there already")
 
 // call is one POST on a connection of its own.
 func (s *stack) call(ctx context.Context, t target, path, body string, into any) error {
-	d, err := newDialer(t)
+	d, err := http1.NewDialer(t.addr, t.name, t.caFile)
 	if err != nil {
 		return err
 	}
-	c, err := d.open(ctx, time.Now().Add(10*time.Second))
+	c, err := d.Open(ctx, time.Now().Add(10*time.Second))
 	if err != nil {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // its answer was read
 	post := scenario{method: "POST", path: path, bodies: func(int) [][]byte { return [][]byte{[]byte(body)} }}
-	status, answer, err := c.do(post.requests(t, 0)[0])
+	status, answer, err := c.Do(post.requests(t, 0)[0])
 	switch {
 	case err != nil:
 		return err

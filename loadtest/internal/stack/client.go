@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/http1"
 )
 
 // callTimeout bounds one call; no call here waits longer for a job.
@@ -100,6 +102,31 @@ func (c *Client) open(ctx context.Context, method, path string, header map[strin
 		req.Header.Set(k, v)
 	}
 	return c.s.http.Do(req) //nolint:gosec // our own gateway
+}
+
+// Render makes the bytes of a request, for connections of Dial.
+func (c *Client) Render(method, path string, header map[string]string, body []byte) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n", method, path, c.Token)
+	for k, v := range header {
+		fmt.Fprintf(&b, "%s: %s\r\n", k, v)
+	}
+	if body != nil {
+		fmt.Fprintf(&b, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
+	}
+	b.WriteString("\r\n")
+	b.Write(body)
+	return b.Bytes()
+}
+
+// Dial opens a connection for one caller, for throughput: it costs a fifth of what Client's do. It is good for no longer
+// than until.
+func (s *Stack) Dial(ctx context.Context, until time.Time) (*http1.Conn, error) {
+	d, err := http1.NewDialer(s.addr, "localhost", s.ca)
+	if err != nil {
+		return nil, err
+	}
+	return d.Open(ctx, until)
 }
 
 // request is the body of a job's submission to the model sleep, unless opts name another.

@@ -36,6 +36,7 @@ type Stack struct {
 	env   []string
 	http  *http.Client
 	admin *Client
+	ca    string // file
 
 	mu      sync.Mutex
 	gateway *Process   // guarded by mu
@@ -216,6 +217,7 @@ func (s *Stack) connect() error {
 	if !roots.AppendCertsFromPEM(pem) {
 		return fmt.Errorf("%s holds no certificate", c.CAFile)
 	}
+	s.ca = c.CAFile
 	s.http = &http.Client{Transport: &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS12},
 		MaxIdleConns:        0, // no bound

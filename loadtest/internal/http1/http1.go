@@ -1,4 +1,6 @@
-package main
+// Package http1 is a client that costs next to nothing: a generator that takes half of the machine measures itself. It
+// speaks just as much of HTTP/1.1 as that needs: rendered requests, answers with a Content-Length, keep-alive.
+package http1
 
 import (
 	"bufio"
@@ -15,32 +17,32 @@ import (
 	"time"
 )
 
-// dialer opens connections to the target. A generator that takes half of the machine measures itself, so that it
-// speaks just as much of HTTP/1.1 as it needs: rendered requests, answers with a Content-Length, keep-alive.
-type dialer struct {
-	target target
-	tls    *tls.Config
+// Dialer opens connections to one server.
+type Dialer struct {
+	addr string
+	tls  *tls.Config
 }
 
-func newDialer(t target) (*dialer, error) {
-	pem, err := os.ReadFile(t.caFile)
+// NewDialer is for the server at host:port addr, whose certificate is for name and signed by the CA in caFile.
+func NewDialer(addr, name, caFile string) (*Dialer, error) {
+	pem, err := os.ReadFile(caFile) //nolint:gosec // named by the operator
 	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", t.caFile)
+		return nil, fmt.Errorf("%s holds no certificate", caFile)
 	}
-	return &dialer{target: t, tls: &tls.Config{
-		RootCAs: roots, ServerName: t.name, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	return &Dialer{addr: addr, tls: &tls.Config{
+		RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 	}}, nil
 }
 
-// open connects; nothing on the connection may last past until.
-func (d *dialer) open(ctx context.Context, until time.Time) (*conn, error) {
+// Open connects; nothing on the connection may last past until.
+func (d *Dialer) Open(ctx context.Context, until time.Time) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", d.target.addr)
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", d.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -48,22 +50,25 @@ func (d *dialer) open(ctx context.Context, until time.Time) (*conn, error) {
 	if err := errors.Join(c.SetDeadline(until), c.HandshakeContext(ctx)); err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
-	return &conn{Conn: c, r: bufio.NewReaderSize(c, 16<<10)}, nil
+	return &Conn{Conn: c, r: bufio.NewReaderSize(c, 16<<10)}, nil
 }
 
-// conn is for one goroutine.
-type conn struct {
+// Conn is for one goroutine.
+type Conn struct {
 	net.Conn
 	r    *bufio.Reader
 	body []byte // of the last answer
 	last bool   // the server closes after it
 }
 
+// Last tells whether the server closes the connection after the last answer.
+func (c *Conn) Last() bool { return c.last }
+
 // maxBody bounds an answer.
 const maxBody = 16 << 20
 
-// do sends a rendered request and reads the answer, whose body is good until the next call.
-func (c *conn) do(request []byte) (status int, body []byte, err error) {
+// Do sends a rendered request and reads the answer, whose body is good until the next call.
+func (c *Conn) Do(request []byte) (status int, body []byte, err error) {
 	if _, err := c.Write(request); err != nil {
 		return 0, nil, err
 	}
@@ -90,7 +95,7 @@ func (c *conn) do(request []byte) (status int, body []byte, err error) {
 }
 
 // head reads the header and gives the body's length.
-func (c *conn) head() (length int, err error) {
+func (c *Conn) head() (length int, err error) {
 	length = -1
 	for {
 		line, err := c.line()
@@ -117,7 +122,7 @@ func (c *conn) head() (length int, err error) {
 }
 
 // line reads one line without its end.
-func (c *conn) line() ([]byte, error) {
+func (c *Conn) line() ([]byte, error) {
 	line, err := c.r.ReadSlice('\n')
 	return bytes.TrimRight(line, "\r\n"), err
 }

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/http1"
+	"github.com/penstock-dev/penstock/loadtest/internal/stack"
+)
+
+// callersAtOnce is how many wait for a job each where throughput is measured, and how many slots the worker has.
+const callersAtOnce = 64
+
+// throughput has callers wait for one job of 0 ms after the other, each job of the next tenant, and tells how many end
+// in a second.
+func throughput(ctx context.Context, s *stack.Stack, clients []*stack.Client, d time.Duration) (float64, error) {
+	requests := make([][]byte, len(clients))
+	for i, c := range clients {
+		requests[i] = c.Render(http.MethodPost, "/v1/jobs", map[string]string{"Prefer": "wait=30"}, []byte(`{"model":"sleep","input":{"ms":0}}`))
+	}
+	until := time.Now().Add(d + time.Minute)
+	conns := make([]*http1.Conn, callersAtOnce)
+	for i := range conns {
+		var err error
+		if conns[i], err = s.Dial(ctx, until); err != nil {
+			return 0, err
+		}
+		defer conns[i].Close() //nolint:errcheck // its answers were read
+	}
+	var next, done atomic.Int64
+	var all sync.WaitGroup
+	errs := make([]error, len(conns))
+	begin := time.Now()
+	for i, c := range conns {
+		all.Go(func() {
+			for errs[i] == nil && time.Since(begin) < d && ctx.Err() == nil {
+				status, body, err := c.Do(requests[next.Add(1)%int64(len(requests))])
+				switch {
+				case err != nil:
+					errs[i] = err
+				case status != http.StatusOK || !bytes.Contains(body, []byte(`"status":"succeeded"`)):
+					errs[i] = &stack.StatusError{Status: status, Body: string(body)}
+				default:
+					done.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	took := time.Since(begin)
+	return float64(done.Load()) / took.Seconds(), errors.Join(append(errs, ctx.Err())...)
+}
+
+// interleaved measures two throughputs in turn, and returns the medians.
+func interleaved(rounds int, a, b func() (float64, error)) (first, second float64, err error) {
+	var as, bs []float64
+	for range rounds {
+		x, err := a()
+		if err != nil {
+			return 0, 0, err
+		}
+		y, err := b()
+		if err != nil {
+			return 0, 0, err
+		}
+		as, bs = append(as, x), append(bs, y)
+	}
+	return median(as), median(bs), nil
+}
+
+// manyActive compares one busy tenant with many that send as much together.
+func manyActive(ctx context.Context, r *run) (err error) {
+	const n = 256
+	rounds, d := pick(r, 2, 7), pick(r, time.Second, 5*time.Second)
+	s, err := r.start(ctx, callersAtOnce)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Kill()) }()
+	clients, err := manyTenants(ctx, s, "tenant", n, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := throughput(ctx, s, clients, d); err != nil { // warm
+		return err
+	}
+	one, many, err := interleaved(rounds,
+		func() (float64, error) { return throughput(ctx, s, clients[:1], d) },
+		func() (float64, error) { return throughput(ctx, s, clients, d) })
+	if err != nil {
+		return err
+	}
+	r.say("%d callers wait for one job of 0 ms after the other, all of one tenant, or each job of the next of %d tenants. One worker "+
+		"with %d slots; medians of %d rounds of %s, in turn.", callersAtOnce, n, callersAtOnce, rounds, d)
+	r.table([]string{"one tenant", "256 tenants", "ratio"}, [][]string{{perSecond(one), perSecond(many), ratio(many / one)}})
+	r.bound("256 tenants get done 0.90 of what one does, or more", many >= 0.90*one)
+	return nil
+}
+
+// idleTenants compares the throughput of a stack on which many tenants had backlogs once with that of a stack where one
+// tenant sent as many jobs.
+func idleTenants(ctx context.Context, r *run) (err error) {
+	n, each := pick(r, 100, 1_000), 30
+	rounds, d := pick(r, 2, 7), pick(r, time.Second, 5*time.Second)
+	var stacks [2]*stack.Stack
+	var users [2][]*stack.Client
+	var before, after [2]int
+	for i := range stacks {
+		s, err := r.start(ctx, callersAtOnce)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.Kill()) }()
+		if users[i], err = manyTenants(ctx, s, "tenant", 1+(n-1)*i, nil); err != nil {
+			return err
+		}
+		// The first consumers are there once a job has run.
+		if _, err := throughput(ctx, s, users[i][:1], d); err != nil {
+			return err
+		}
+		stacks[i] = s
+		if before[i], err = s.JobConsumers(ctx); err != nil {
+			return err
+		}
+	}
+	most := 0
+	for i, s := range stacks {
+		begun, err := attempts(ctx, s)
+		if err != nil {
+			return err
+		}
+		input := map[string]any{"ms": 1}
+		err = spread(ctx, n*each, atOnce, func(ctx context.Context, k int) error {
+			_, err := users[i][k/each%len(users[i])].Submit(ctx, input, nil) // a tenant's jobs at once, so that it has a backlog
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for done := begun; done < begun+float64(n*each); {
+			consumers, err := s.JobConsumers(ctx)
+			if err != nil {
+				return err
+			}
+			most = max(most, consumers)
+			if err := wait(ctx, 100*time.Millisecond); err != nil {
+				return err
+			}
+			if done, err = attempts(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+	// A backlog's consumer goes when nobody has asked it for a while.
+	if err := wait(ctx, pick(r, 8*time.Second, 30*time.Second)); err != nil {
+		return err
+	}
+	for i, s := range stacks {
+		if after[i], err = s.JobConsumers(ctx); err != nil {
+			return err
+		}
+	}
+	one, many, err := interleaved(rounds,
+		func() (float64, error) { return throughput(ctx, stacks[0], users[0][:1], d) },
+		func() (float64, error) { return throughput(ctx, stacks[1], users[1][:1], d) })
+	if err != nil {
+		return err
+	}
+	r.say("On one stack, each of %d tenants had %d jobs once; on the other, one tenant had as many. Then %d callers of one tenant "+
+		"wait for one job of 0 ms after the other. Medians of %d rounds of %s, in turn. Consumers: of the stream of jobs, before these jobs and after; "+
+		"%d were seen at most while they ran.", n, each, callersAtOnce, rounds, d, most)
+	r.table([]string{"stack", "jobs ended", "consumers before", "after"}, [][]string{
+		{"one tenant", perSecond(one), number(before[0]), number(after[0])},
+		{fmt.Sprintf("%d idle tenants", n), perSecond(many), number(before[1]), number(after[1])},
+	})
+	r.bound(fmt.Sprintf("with idle tenants it is 0.95 of that without, or more: %s", ratio(many/one)), many >= 0.95*one)
+	r.bound("idle tenants cost no consumer", after[1] == before[1])
+	return nil
+}
