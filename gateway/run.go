@@ -119,7 +119,7 @@ func (g *gateway) openRedis(ctx context.Context) error {
 func (g *gateway) openQueue(ctx context.Context) error {
 	o := queue.Options{
 		Name: "penstock-gateway", URL: g.cfg.NATSURL, Replicas: g.cfg.Queue.Replicas,
-		Retention: g.cfg.Results.Retention, MaxBytes: int64(g.cfg.Queue.MaxBytes),
+		Retention: g.cfg.Results.Retention, EventTTL: g.cfg.Results.SyncRetention > 0, MaxBytes: int64(g.cfg.Queue.MaxBytes),
 		BlobTTL: g.cfg.Blobs.TTL, BlobBytes: int64(g.cfg.Blobs.MaxStored),
 	}
 	if g.cfg.NATSURL == "" {
@@ -175,6 +175,7 @@ func (g *gateway) openJobs(ctx context.Context) (err error) {
 	}, g.queue, g.log)
 	g.jobs, err = jobs.New(ctx, jobs.Config{
 		MaxAttempts: g.cfg.Jobs.MaxAttempts, Grace: g.cfg.Jobs.Grace, Hooks: g.hooks, Plans: g.cfg.priorities(),
+		SyncRetention: g.cfg.Results.SyncRetention,
 	}, g.queue, g.limits, map[string]jobs.Check{"uninlu": uninlu.Check, "sleep": sleep.Check}, g.log)
 	if err != nil {
 		return err

@@ -30,6 +30,8 @@ func (j *Job) AppendHead(b []byte) []byte {
 	b = appendSeconds(b, `,"weight":`, j.Weight)
 	b = appendTrue(b, `,"stream":true`, j.Stream)
 	b = appendTrue(b, `,"sync":true`, j.Sync)
+	b = appendSeconds(b, `,"keep":`, j.Keep)
+	b = appendSeconds(b, `,"wait":`, j.Wait)
 	b = appendSet(b, `,"task":`, j.Task)
 	b = appendSet(b, `,"subject":`, j.Subject)
 	if len(j.Metadata) > 0 {
@@ -287,6 +289,10 @@ func (r *headReader) job(j *Job) {
 			j.Stream = r.yes()
 		case "sync":
 			j.Sync = r.yes()
+		case "keep":
+			j.Keep = r.float()
+		case "wait":
+			j.Wait = r.float()
 		case "task":
 			j.Task = r.text()
 		case "subject":

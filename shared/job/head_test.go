@@ -37,6 +37,7 @@ func TestHeads(t *testing.T) {
 	odd.NotBefore, odd.Before, odd.Mark, odd.Fingerprint = odd.CreatedAt.Add(time.Hour), 3, "abcdefgh", "f00"
 	odd.Hooks = "started,done"
 	odd.Backlog, odd.Weight = true, 2.5
+	odd.Keep, odd.Wait = 3600, 0.25
 	odd.TTL, odd.Timeout, odd.Stream, odd.Version = 0.5, 1e9, true, "2"
 	for _, j := range []*job.Job{{}, sampleJob(), odd} {
 		var want, slow, fast job.Job

@@ -71,6 +71,8 @@ type Job struct {
 	Weight      float64           `json:"weight,omitempty"`  // of its tenant; 0 means 1
 	Stream      bool              `json:"stream,omitempty"`  // the caller reads deltas as they come
 	Sync        bool              `json:"sync,omitempty"`    // the answer goes out in the submit's own response
+	Keep        float64           `json:"keep,omitempty"`    // seconds to keep a success that its caller got; 0: like any other
+	Wait        float64           `json:"wait,omitempty"`    // seconds that its caller waits for it; only beside Keep
 	Task        string            `json:"task,omitempty"`    // what the input asks of the model, for scopes and audit
 	Subject     string            `json:"subject,omitempty"` // who asked, for audit
 	Metadata    map[string]string `json:"metadata,omitempty"`
@@ -87,6 +89,18 @@ func (j *Job) ExpiresAt() time.Time {
 		return time.Time{}
 	}
 	return j.CreatedAt.Add(Seconds(j.TTL))
+}
+
+// keepMargin is how long before the end of its caller's wait a job must have ended to count as answered: clocks differ,
+// and an answer takes its way.
+const keepMargin = time.Second
+
+// KeptFor is how long its end is to be kept, when that is shorter than for others; zero when it is not.
+func (j *Job) KeptFor(e *Event) time.Duration {
+	if j.Keep <= 0 || e.Status != Succeeded || !e.At.Before(j.CreatedAt.Add(Seconds(j.Wait)-keepMargin)) {
+		return 0
+	}
+	return Seconds(j.Keep)
 }
 
 // Stamp is t as the log and the API tell it: UTC, to the microsecond.

@@ -25,6 +25,11 @@ func (q *Queue) Append(ctx context.Context, tenant, id string, e *job.Event, las
 		Header: nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(last, 10)}},
 	}
 	defer func() { done(m.Data) }()
+	if e.Kind == job.End && e.Job != nil {
+		if d := e.Job.KeptFor(e); d > 0 {
+			m.Header[jetstream.MsgTTLHeader] = []string{strconv.FormatInt(max(1, int64(d/time.Second)), 10)}
+		}
+	}
 	tries := 0
 	var err error
 	e.Seq, err = q.store(ctx, m, func(*nats.Msg) { tries++ })

@@ -25,6 +25,7 @@ type Options struct {
 
 	Replicas  int           // copies of each stream; 1 by default
 	Retention time.Duration // how long an ended job stays readable; 24 h by default
+	EventTTL  bool          // ends may say that they are kept for less (job.Job's Keep); once so, it stays
 	MaxBytes  int64         // bound of JOBS; 0 means the broker's own
 	AckWait   time.Duration // a lease's length; 3 s by default
 	BlobTTL   time.Duration // how long a blob is kept; 24 h by default

@@ -67,6 +67,10 @@ func (q *Queue) joinStreams(ctx context.Context) (err error) {
 func (q *Queue) makeStreams(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	ttl, err := q.ttlAllowed(ctx)
+	if err != nil {
+		return err
+	}
 	for _, s := range []struct {
 		into *jetstream.Stream
 		cfg  jetstream.StreamConfig
@@ -77,7 +81,7 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 		}},
 		{&q.events, jetstream.StreamConfig{
 			Name: eventsStream, Subjects: []string{"events.>"}, MaxAge: q.opts.Retention, AllowDirect: true,
-			RePublish: liveTransform(),
+			RePublish: liveTransform(), AllowMsgTTL: ttl,
 		}},
 		{&q.dead, jetstream.StreamConfig{
 			Name: deadStream, Subjects: []string{"dead.>"}, MaxAge: deadRetention, AllowDirect: true,
@@ -116,6 +120,22 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 		return fmt.Errorf("queue: bucket %s: %w", workersBucket, err)
 	}
 	return q.openBlobs(ctx)
+}
+
+// ttlAllowed tells whether an event may say for itself how long it is kept. That can be switched on for a stream that is
+// there, and never off again.
+func (q *Queue) ttlAllowed(ctx context.Context) (bool, error) {
+	if q.opts.EventTTL {
+		return true, nil
+	}
+	s, err := q.js.Stream(ctx, eventsStream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("queue: stream %s: %w", eventsStream, err)
+	}
+	return s.CachedInfo().Config.AllowMsgTTL, nil
 }
 
 // ensureConsumer makes the lane's consumer, or finds it. Its state is in memory, so that a restart of the broker

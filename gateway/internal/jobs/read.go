@@ -118,7 +118,11 @@ func seqOf(e *job.Event) uint64 {
 
 // missing tells a job that was from one that never was: our own ids tell their age, and so nothing about tenants.
 func (s *Service) missing(id string) error {
-	if made, ok := job.IDTime(id); ok && made.Before(time.Now().Add(-s.queue.Retention())) && made.After(epoch()) {
+	kept := s.queue.Retention()
+	if d := s.cfg.SyncRetention; d > 0 {
+		kept = min(kept, d)
+	}
+	if made, ok := job.IDTime(id); ok && made.Before(time.Now().Add(-kept)) && made.After(epoch()) {
 		return fault.New(fault.Gone, "the job is no longer kept")
 	}
 	return notFound()

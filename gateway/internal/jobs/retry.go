@@ -53,7 +53,7 @@ func (s *Service) again(ctx context.Context, p *tenant.Principal, j *job.Job, at
 	}
 	j.MaxAttempts += attempts - j.Before
 	j.Before = attempts
-	j.NotBefore, j.TTL, j.Sync = time.Time{}, 0, false
+	j.NotBefore, j.TTL, j.Sync, j.Keep, j.Wait = time.Time{}, 0, false, 0, 0
 	j.Mark = s.ids.Mark()
 	j.Class = s.allowed(p, j.Class) // the plan may be another by now
 	sub := job.Submission{State: job.State{Job: j, Status: job.Queued, Attempt: attempts}}

@@ -41,6 +41,9 @@ type Config struct {
 	Grace       time.Duration // how long a model without a live worker is still taken in; 2 min by default
 	Hooks       Hooks         // nil takes no job with a webhook
 
+	// SyncRetention is how long a success is kept whose caller waited for it and got it; 0: like any other.
+	SyncRetention time.Duration
+
 	// Plans is the highest priority that a tenant on a plan may ask for; a plan that is not there may ask for any.
 	Plans map[string]job.Class
 }

@@ -186,7 +186,16 @@ func (s *Service) newJob(p *tenant.Principal, r *job.Request, task, id string, n
 	if r.ID != "" {
 		j.Fingerprint = r.Fingerprint
 	}
+	s.keep(j, r)
 	return j
+}
+
+// keep lets a job be forgotten sooner when its caller gets the answer with this request. Not one that may be asked for
+// again, by its key or id, nor one that others are told of or its caller may leave alone.
+func (s *Service) keep(j *job.Job, r *job.Request) {
+	if s.cfg.SyncRetention > 0 && r.Wait > 0 && r.ID == "" && r.Key == "" && r.Webhook == nil && !r.Detach {
+		j.Keep, j.Wait = s.cfg.SyncRetention.Seconds(), r.Wait.Seconds()
+	}
 }
 
 // heldUntil is when a job surely has ended, so that a hold nobody freed frees itself.
