@@ -18,7 +18,8 @@
 // each lane is not counted.
 //
 // Without any backlog this is what a worker without fairness would do: all free slots are credit at the express lanes,
-// and quick jobs are asked for several at a time. A backlog makes a class contended:
+// and quick jobs are asked for several at a time. Some of the credit waits at backlogs that were served a moment ago and are
+// empty for now. A backlog that holds jobs makes a class contended:
 //
 //   - Each backlog has a virtual time: the run time that its jobs took, over its weight. The least goes first. This is
 //     deficit round robin without rounds. A job is charged as an estimate when it is handed over, by an average of the
@@ -28,10 +29,11 @@
 //     recent deliveries. So tenants that always fill the bound get what each backlogged tenant gets, and many tenants
 //     with little work don't wait, however many they are.
 //   - More backlogs than may have a consumer at once are served in a rotation. All tenants lie on a ring, by a hash of
-//     their names, each with an arc as long as its weight, and a window goes round. The time of day alone says where it
-//     is, so that workers agree without talking and the whole fleet has no more consumers than the window has room for.
-//     What a tenant gets is in proportion to the part of the window that it covers, so over one round it is exactly in
-//     proportion to its weight, whatever the company.
+//     their names, each with an arc as long as its weight, and the ring is cut into parts that have their turns. The time of
+//     day alone says which part's it is, so that workers agree without talking and the whole fleet has no more consumers
+//     than a part has tenants; parts are halved when there are too many, and of two workers that disagree whether to, the
+//     one's part lies within the other's. What a tenant gets is in proportion to how much of it the part covers, so over one
+//     round it is exactly in proportion to its weight, whatever the company.
 //   - When a worker is full and its slots come free slowly, credit that stands at express lanes is withdrawn, so that no
 //     job is bound to a worker that has no room for it. A free slot then asks the express lanes first, without waiting.
 //

@@ -107,22 +107,20 @@ func (r *ring) turn(now time.Time, dwell time.Duration, most int) (before []*bac
 		}
 		return before
 	}
-	length := float64(most - 1) // it covers parts of two tenants at its ends
-	round := roundOf(dwell, r.total/length)
-	start := r.total * float64(now.UnixNano()%int64(round)) / float64(round)
-	r.slide(start, start+length, r.total/length)
+	parts, part := partOf(now, dwell, r.total/float64(most-1)) // of which it covers two tenants' in part at its ends
+	length := r.total / float64(parts)
+	r.slice(float64(part)*length, float64(part+1)*length, float64(parts))
 	return before
 }
 
-// slide covers what lies from start to end, which may go past the ring's end into its beginning.
-func (r *ring) slide(start, end, scale float64) {
+// slice covers what lies from start to end.
+func (r *ring) slice(start, end, scale float64) {
 	at := 0.0
 	for _, x := range r.arcs {
-		covered := max(0, min(end, at+x.length)-max(start, at)) + max(0, min(end-r.total, at+x.length)-at)
-		at += x.length
-		if covered > 0 {
+		if covered := min(end, at+x.length) - max(start, at); covered > 0 {
 			r.cover(x.b, covered*scale)
 		}
+		at += x.length
 	}
 }
 
@@ -133,11 +131,13 @@ func (r *ring) cover(b *backlog, share float64) {
 	b.next += share
 }
 
-// roundOf is how long the window takes once round: at least dwell for each of its lengths, and a power of two of them,
-// so that workers that know of slightly different tenants agree.
-func roundOf(dwell time.Duration, lengths float64) time.Duration {
-	n := uint64(max(1, math.Ceil(lengths)))
-	return dwell << bits.Len64(n-1)
+// partOf cuts the ring into parts, a power of two and at least so many, and says which of them has its turn. The turns go in
+// the order of the reversed bits: so, of two workers one of which cuts the ring twice as often, as they know of
+// slightly different tenants, the one's part always lies within the other's.
+func partOf(now time.Time, dwell time.Duration, least float64) (parts, part uint64) {
+	n := bits.Len64(uint64(max(1, math.Ceil(least))) - 1)
+	turn := uint64(now.UnixNano() / int64(dwell)) //nolint:gosec // after 1970
+	return 1 << n, bits.Reverse64(turn<<(64-n)) & (1<<n - 1)
 }
 
 // hash is the same everywhere (FNV-1a, finished so that near names lie far apart).

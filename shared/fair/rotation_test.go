@@ -30,7 +30,8 @@ func TestARoundServesByWeight(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		most := 4 + r.IntN(40)
 		x, all := randomRing(r, 1+r.IntN(200), []int{1, 4, 9}[r.IntN(3)])
-		round := roundOf(time.Second, x.total/float64(most-1))
+		parts, _ := partOf(time.Unix(0, 0), time.Second, x.total/float64(most-1))
+		round := time.Duration(parts) * time.Second //nolint:gosec // few
 		const steps = 4096
 		got := map[*backlog]float64{}
 		for i := range steps {
@@ -79,6 +80,29 @@ func TestWorkersAgree(t *testing.T) {
 			union[x.source.Tenant] = true
 		}
 		assert.LessOrEqual(t, len(union), 48)
+	}
+}
+
+// Of two workers that know of just more, and just fewer, tenants than would cut the ring once more, one opens a part of what the
+// other does.
+func TestWorkersAgreeWhereTheRingIsCutOnceMore(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 8))
+	a, _ := randomRing(r, 1000, 1)
+	b, all := randomRing(r, 1000, 1)
+	for _, i := range r.Perm(1000)[:15] {
+		b.remove(all[i])
+	}
+	for i := range 500 {
+		now := time.Unix(0, int64(i)*int64(time.Second)/3)
+		a.turn(now, time.Second, 32)
+		b.turn(now, time.Second, 32)
+		require.Greater(t, len(b.window), len(a.window))
+		union := map[string]bool{}
+		for _, x := range append(a.window, b.window...) {
+			union[x.source.Tenant] = true
+		}
+		require.LessOrEqual(t, len(union), 40, "turn %d", i)
 	}
 }
 
