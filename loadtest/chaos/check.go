@@ -20,6 +20,7 @@ func (s *site) check(ctx context.Context, l *load) (*report, error) {
 	defer cancel()
 	r := &report{profile: s.p, load: l, faults: s.faults.snapshot(), kills: s.faults.count(0), gaveUp: s.faults.gaveUp, ends: map[string]int{}, kinds: map[string]int{}}
 	r.broken = append(r.broken, s.faults.broken...)
+	r.recoveries, r.hints = s.faults.recoveries, s.hints.Load()
 	c := s.caller()
 	entries := l.ledger.entries()
 	err := spread(entries, func(e *entry) error { return s.checkOne(ctx, c, r, e) })
@@ -36,6 +37,16 @@ func (s *site) check(ctx context.Context, l *load) (*report, error) {
 	}
 	if err := s.checkQuota(ctx, c, r, l); err != nil {
 		return nil, err
+	}
+	if r.effects, err = s.readEffects(); err != nil {
+		return nil, err
+	}
+	r.checkEffects(entries)
+	var broken []string
+	r.hookRequests, r.hookDeclined, r.hookRepeats, broken = s.hooks.count()
+	r.broken = append(r.broken, broken...)
+	for _, p := range s.proxies {
+		r.proxied += p.passed()
 	}
 	for _, p := range s.panics() {
 		r.wrong("%s", p)
@@ -87,8 +98,28 @@ func (s *site) checkOne(ctx context.Context, c *caller, r *report, e *entry) err
 	if err != nil || v == nil {
 		return err
 	}
+	return s.checkEnd(ctx, r, e, v)
+}
+
+// checkEnd checks how an accepted job ended, and what came of that outside.
+func (s *site) checkEnd(ctx context.Context, r *report, e *entry, v *view) error {
 	r.read(e, v)
-	for _, b := range s.expected(e, v, r.faults) {
+	e.end = v
+	broken := s.expected(e, v, r.faults)
+	if e.spec.hook != nil {
+		b, err := e.spec.hook.await(ctx, v)
+		if err != nil {
+			return err
+		}
+		if b != "" {
+			broken = append(broken, b)
+		}
+		r.hooked()
+	}
+	for _, b := range broken {
+		if strings.Contains(b, "LOST") {
+			r.lost()
+		}
 		r.wrong("%s %s (%s): %s", e.op, e.id, e.spec.kind, b)
 	}
 	return nil
@@ -213,9 +244,9 @@ func explained(v *view, faults []fault) (n int) {
 		if v.FinishedAt != nil && f.at.After(*v.FinishedAt) || f.until.Add(5*time.Second).Before(v.CreatedAt) {
 			continue
 		}
-		n++
+		n += 1 + f.times
 		switch f.kind {
-		case stopWorker, stopGateway, stopBroker:
+		case stopWorker, stopGateway, stopBroker, hole, fillDisk, killFull:
 			n += int(math.Ceil(f.until.Sub(f.at).Seconds() / lease.Seconds()))
 		default:
 		}
@@ -295,11 +326,7 @@ func (s *site) checkList(ctx context.Context, c *caller, r *report, entries []*e
 		if err != nil || v == nil {
 			return err
 		}
-		r.read(e, v)
-		for _, b := range s.expected(e, v, r.faults) {
-			r.wrong("%s %s (%s, answer lost): %s", e.op, e.id, e.spec.kind, b)
-		}
-		return nil
+		return s.checkEnd(ctx, r, e, v)
 	})
 }
 

@@ -22,6 +22,11 @@ const (
 	stopBroker  faultKind = "stop broker"
 	termWorker  faultKind = "restart worker"  // by SIGTERM
 	termGateway faultKind = "restart gateway" // by SIGTERM
+	cut         faultKind = "cut connections" // to the broker
+	hole        faultKind = "black hole"      // connections to the broker that stay and pass nothing on
+	fillDisk    faultKind = "fill disk"       // the embedded broker's, to the last byte
+	nearlyFill  faultKind = "nearly fill disk"
+	killFull    faultKind = "kill gateway on a full disk"
 	crashed     faultKind = "worker killed by a job"
 )
 
@@ -29,6 +34,7 @@ const (
 func deal(counts map[faultKind]int) (deck []faultKind) {
 	for _, k := range []faultKind{
 		killWorker, killGateway, killBroker, killBoth, stopWorker, stopGateway, stopBroker, termWorker, termGateway,
+		cut, hole, fillDisk, nearlyFill, killFull,
 	} {
 		for range counts[k] {
 			deck = append(deck, k)
@@ -42,15 +48,17 @@ type fault struct {
 	kind  faultKind
 	at    time.Time
 	until time.Time // when it was over, the process started again; zero while it lasts
+	times int       // how often connections were cut
 }
 
 // faultLog remembers all faults, with those that jobs cause.
 type faultLog struct {
-	mu     sync.Mutex
-	all    []*fault // guarded by mu
-	kills  int      // guarded by mu: SIGKILLs
-	gaveUp int      // guarded by mu: gateways and workers that ended because the broker died while they started
-	broken []string // guarded by mu: ends that nobody asked for, and stops that were not clean
+	mu         sync.Mutex
+	all        []*fault        // guarded by mu
+	kills      int             // guarded by mu: SIGKILLs
+	gaveUp     int             // guarded by mu: gateways and workers that ended because the broker died while they started
+	recoveries []time.Duration // guarded by mu: from a disk's having room again to the next accepted job
+	broken     []string        // guarded by mu: ends that nobody asked for, and stops that were not clean
 }
 
 func (l *faultLog) begin(k faultKind) *fault {
@@ -65,6 +73,20 @@ func (l *faultLog) end(f *fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f.until = time.Now()
+}
+
+// again notes one more blow of a fault.
+func (l *faultLog) again(f *fault) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f.times++
+}
+
+// recovered notes how long after its disk had room again a job was accepted.
+func (l *faultLog) recovered(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recoveries = append(l.recoveries, d)
 }
 
 func (l *faultLog) count(kills int) (all int) {
@@ -116,7 +138,7 @@ func (s *site) inject(ctx context.Context, progress func(kills int)) error {
 	rng := rand.New(rand.NewPCG(s.o.seed, 2)) //nolint:gosec // no secret
 	begin := time.Now()
 	over := func() bool {
-		return s.faults.count(0) >= s.o.kills || s.o.limit > 0 && time.Since(begin) > s.o.limit
+		return s.faults.count(0) >= s.p.kills || s.o.limit > 0 && time.Since(begin) > s.o.limit
 	}
 	for {
 		deck := append([]faultKind(nil), s.p.faults...)
@@ -162,6 +184,14 @@ func (s *site) fault(ctx context.Context, rng *rand.Rand, k faultKind) error {
 		s.term(ctx, k, worker)
 	case termGateway:
 		s.term(ctx, k, gateway)
+	case cut:
+		s.cut(ctx, rng)
+	case hole:
+		s.hole(ctx, rng, lease+lease/2+5*down)
+	case fillDisk, nearlyFill, killFull:
+		if err := s.fill(ctx, k, gateway, lease+5*down); err != nil {
+			return err
+		}
 	case crashed:
 	}
 	between := time.Duration(rng.IntN(300)) * time.Millisecond

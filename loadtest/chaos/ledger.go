@@ -17,6 +17,7 @@ type spec struct {
 	priority    string
 	ttl         float64       // seconds; 0 for none
 	delay       time.Duration // until not_before
+	hook        *receiver     // of its webhook; nil for none
 }
 
 // fate is what a client knows of its submit.
@@ -48,6 +49,7 @@ type entry struct {
 	canceled bool        // guarded by mu: a cancel was answered with 200
 	touched  bool        // guarded by mu: it may have been canceled, by a request or by hanging up
 	broken   []string    // guarded by mu: promises broken on the way
+	end      *view       // as the check found it
 }
 
 // operation is one call on a job, with its times: the history that has to be linearizable.

@@ -24,6 +24,7 @@ type client struct {
 	ledger  *ledger
 	crashes *sync.Mutex // held by the client that has a crash job: more than one at a time would be a load of nothing else
 	keyed   bool        // the gateway takes Idempotency-Key
+	hooks   *receiver
 }
 
 func (c *client) between(low, high int) time.Duration {
@@ -49,8 +50,11 @@ func (c *client) one(ctx context.Context) {
 	case n < 20:
 		s.kind = "sync"
 		c.sync(ctx, c.ledger.open(t, s))
-	case n < 30:
+	case n < 26:
 		s.kind = "async"
+		c.async(ctx, c.ledger.open(t, s))
+	case n < 30:
+		s.kind, s.hook = "hooked", c.hooks
 		c.async(ctx, c.ledger.open(t, s))
 	case n < 36:
 		s.kind, s.delay = "scheduled", c.between(50, 1500)
@@ -103,6 +107,9 @@ func (e *entry) body() map[string]any {
 		"model": "sleep", "input": input, "max_attempts": e.spec.maxAttempts, "priority": e.spec.priority,
 		"metadata": map[string]string{"op": e.op},
 	}
+	if h := e.spec.hook; h != nil {
+		body["webhook"] = map[string]any{"url": h.url + e.op, "secret": h.secret}
+	}
 	if e.spec.ttl > 0 {
 		body["ttl"] = e.spec.ttl
 	}
@@ -142,6 +149,11 @@ func (e *entry) answered(a *answer) *view {
 	}
 	e.accept(v.ID)
 	return v
+}
+
+// full tells whether an answer says that the broker's disk is full, which is no fault of the job's.
+func full(a *answer) bool {
+	return a.status == http.StatusTooManyRequests && strings.Contains(string(a.body), "queue_full")
 }
 
 func (e *entry) refuse(a *answer) {
@@ -356,7 +368,7 @@ func (c *client) twice(ctx context.Context, e *entry) {
 			n++
 			continue
 		}
-		if a.err == nil && a.status < http.StatusInternalServerError && a.status != http.StatusConflict {
+		if a.err == nil && a.status < http.StatusInternalServerError && a.status != http.StatusConflict && !full(a) {
 			e.wrong("a key is refused: status %d: %s", a.status, a.body)
 			return
 		}

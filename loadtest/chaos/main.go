@@ -21,6 +21,9 @@ func main() {
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
+		if errors.Is(err, errBroken) {
+			os.Exit(statusBroken)
+		}
 		os.Exit(1)
 	}
 }
@@ -30,6 +33,9 @@ func say(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format, args...)
 }
 
+// statusBroken is the exit status of a run that broke a promise.
+const statusBroken = 3
+
 // errBroken says that a promise was broken, or that a run proved nothing; the report says which.
 var errBroken = errors.New("a promise was broken")
 
@@ -38,9 +44,18 @@ func start(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	say(out, "seed %d\n", o.seed)
+	if !o.inside {
+		say(out, "seed %d\n", o.seed)
+	}
 	broken := false
 	for _, p := range o.profiles {
+		if p.small && !o.inside {
+			err := apart(ctx, o, p, out, progress)
+			if broken = broken || errors.Is(err, errBroken); err != nil && !errors.Is(err, errBroken) {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			continue
+		}
 		r, err := play(ctx, o, p, progress)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	tenantCount   = 3
+	tenantCount   = 3               // of the clients; one more floods
 	settleTimeout = 3 * time.Minute // for what is still under way after the last fault
 )
 
@@ -57,8 +57,18 @@ func run(ctx context.Context, o *options, p profile, progress io.Writer) (*site,
 		return s, nil, err
 	}
 	l := &load{ledger: &ledger{}}
-	if l.tenants, err = s.tenants(ctx, tenantCount); err != nil {
+	if l.tenants, err = s.tenants(ctx, tenantCount+1); err != nil {
 		return s, nil, err
+	}
+	ordinary, flooding := l.tenants[:tenantCount], l.tenants[tenantCount]
+	heard, stopHearing, err := s.hearHints(ctx, s.broker, flooding.id)
+	if err != nil {
+		return s, nil, err
+	}
+	defer stopHearing()
+	s.hints = heard
+	s.probe = func() *entry {
+		return l.ledger.open(ordinary[0], spec{kind: "async", maxAttempts: many, priority: "standard"})
 	}
 	keyed := s.takesKeys(ctx, l)
 	if err := wait(ctx, 1500*time.Millisecond); err != nil { // an embedded Redis may lose its last second
@@ -72,17 +82,19 @@ func run(ctx context.Context, o *options, p profile, progress io.Writer) (*site,
 	var crashes sync.Mutex
 	for i := range o.clients {
 		c := &client{
-			number: i, rng: rand.New(rand.NewPCG(o.seed, uint64(100+i))), api: s.caller(), tenants: l.tenants, //nolint:gosec // no secret
-			ledger: l.ledger, crashes: &crashes, keyed: keyed,
+			number: i, rng: rand.New(rand.NewPCG(o.seed, uint64(100+i))), api: s.caller(), tenants: ordinary, //nolint:gosec // no secret
+			ledger: l.ledger, crashes: &crashes, keyed: keyed, hooks: s.hooks,
 		}
 		clients.Go(func() { c.run(calls, work) })
 	}
+	flooder := s.flooder(l, flooding)
+	clients.Go(func() { flooder.flood(calls, work) })
 	l.begin = time.Now()
 	told := l.begin
 	err = s.inject(ctx, func(kills int) {
 		if time.Since(told) > 5*time.Second {
 			told = time.Now()
-			say(progress, "%s: %d of %d kills, %d jobs, %v\n", p.name, kills, o.kills, len(l.ledger.entries()), time.Since(l.begin).Round(time.Second))
+			say(progress, "%s: %d of %d kills, %d jobs, %v\n", p.name, kills, p.kills, len(l.ledger.entries()), time.Since(l.begin).Round(time.Second))
 		}
 	})
 	l.faults = time.Since(l.begin)

@@ -18,28 +18,38 @@ type report struct {
 	kills   int
 	gaveUp  int
 
-	mu        sync.Mutex
-	broken    []string       // guarded by mu, as is all below until the check is over
-	kinds     map[string]int // entries by kind
-	fates     [accepted + 1]int
-	idsRead   int
-	ends      map[string]int // by status
-	again     int            // jobs on a later attempt than they asked for
-	reruns    []time.Duration
-	lostJobs  int
-	twiceJobs int
-	appeared  int // answers lost whose job is there
-	absent    int
-	streams   int
-	cuts      int
-	cancels   int // answered with 200
-	attempts  int
-	accepted  map[string]int // by tenant
-	refunds   map[string]int
-	listed    int
-	exact     bool // the quota must be
-	counted   int
-	expect    int
+	mu           sync.Mutex
+	broken       []string       // guarded by mu, as is all below until the check is over
+	kinds        map[string]int // entries by kind
+	fates        [accepted + 1]int
+	idsRead      int
+	ends         map[string]int // by status
+	again        int            // jobs on a later attempt than they asked for
+	reruns       []time.Duration
+	lostJobs     int
+	twiceJobs    int
+	appeared     int // answers lost whose job is there
+	absent       int
+	streams      int
+	cuts         int
+	cancels      int // answered with 200
+	attempts     int
+	accepted     map[string]int // by tenant
+	refunds      map[string]int
+	listed       int
+	exact        bool // the quota must be
+	effects      effects
+	withEffect   int
+	repeated     int
+	hookJobs     int
+	hookRequests int
+	hookDeclined int
+	hookRepeats  int
+	hints        int64
+	proxied      int64 // bytes
+	recoveries   []time.Duration
+	counted      int
+	expect       int
 }
 
 func (r *report) wrong(format string, args ...any) {
@@ -121,12 +131,26 @@ func (r *report) rerun(v *view) (time.Duration, bool) {
 	return v.FinishedAt.Sub(last.at), true
 }
 
+func (r *report) hooked() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hookJobs++
+}
+
 // finish adds what must not be zero.
 func (r *report) finish() {
-	for what, n := range map[string]int{
+	must := map[string]int{
+		"effects": r.withEffect, "webhooks delivered": r.hookJobs, "hints of a backlog": int(r.hints),
 		"faults injected": len(r.faults), "processes killed": r.kills, "ids written": r.fates[accepted], "ids read": r.idsRead,
 		"jobs succeeded": r.ends["succeeded"], "jobs canceled": r.ends["canceled"], "jobs run again": r.again, "streams cut": r.cuts, "jobs listed": r.listed,
-	} {
+	}
+	if r.profile.brokers > 0 {
+		must["bytes by a proxy"] = int(r.proxied)
+	}
+	if r.profile.small {
+		must["refusals while the disk was full"] = r.fates[refused]
+	}
+	for what, n := range must {
 		if n == 0 {
 			r.broken = append(r.broken, "no "+what+": the run proves nothing")
 		}
@@ -139,6 +163,7 @@ func (r *report) finish() {
 		}
 	}
 	slices.Sort(r.reruns)
+	slices.Sort(r.recoveries)
 }
 
 func (r *report) print(w io.Writer) {
@@ -171,6 +196,12 @@ func (r *report) print(w io.Writer) {
 	row("jobs run again after a fault", "%d; %d attempts in all", r.again, r.attempts)
 	if n := len(r.reruns); n > 0 {
 		row("worker's kill to the end of the re-run", "p50 %v, p99 %v, of %d", at(r.reruns, 0.5), at(r.reruns, 0.99), n)
+	}
+	row("effects in the workers' file", "%s", r.effectsRow())
+	row("webhooks", "%d jobs, each told of its end; %d deliveries, %d of them declined by the receiver, %d repeated although they had been taken", r.hookJobs, r.hookRequests, r.hookDeclined, r.hookRepeats)
+	row("hints of the flooding tenant's backlog", "%d", r.hints)
+	if n := len(r.recoveries); n > 0 {
+		row("room on the disk to the next accepted job", "p50 %v, max %v, of %d", at(r.recoveries, 0.5), r.recoveries[n-1].Round(time.Millisecond), n)
 	}
 	verdict := "not compared: gateways died"
 	if r.exact {

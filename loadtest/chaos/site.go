@@ -12,9 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,11 +35,17 @@ type site struct {
 	steward  *server // a gateway that is never hurt nor called: the Redis of gateways that share one
 	addrs    []string
 	natsAddr []string
+	broker   string // URL, without a proxy before it
 	redis    string
 	roots    *x509.CertPool
 	admin    string // token
 	faults   *faultLog
+	proxies  []*proxy // before the broker's servers, one for each gateway and worker
+	hooks    *receiver
+	probe    func() *entry // a job of the harness's own, to see whether one is accepted
+	hints    *atomic.Int64 // that told workers of the flooding tenant's backlog
 	logs     []*os.File
+	mounted  bool // the small disk is there
 	stopAll  context.CancelFunc
 	running  sync.WaitGroup
 	mu       sync.Mutex
@@ -90,7 +98,17 @@ func (s *site) path(elem ...string) string { return filepath.Join(append([]strin
 func (s *site) start(ctx context.Context) error {
 	life, stop := context.WithCancel(ctx)
 	s.stopAll = stop
-	gatewayEnv := []string(nil)
+	gatewayEnv := []string{"PENSTOCK_WEBHOOKS_TIMEOUT=1s", "PENSTOCK_WEBHOOKS_BACKOFF=0.1"}
+	var err error
+	if s.hooks, err = newReceiver(ctx); err != nil {
+		return err
+	}
+	if s.p.small {
+		if err := s.mount(); err != nil {
+			return err
+		}
+		gatewayEnv = append(gatewayEnv, "PENSTOCK_QUEUE_MAX_BYTES=33554432", "PENSTOCK_BLOBS_MAX_STORED=16777216")
+	}
 	nats := s.freeAddr(ctx)
 	if s.p.brokers > 0 {
 		if err := s.startBrokers(life); err != nil {
@@ -100,15 +118,23 @@ func (s *site) start(ctx context.Context) error {
 		if err := s.startSteward(life, "nats://"+nats); err != nil {
 			return err
 		}
-		gatewayEnv = []string{
-			"PENSTOCK_MODE=development", "PENSTOCK_NATS_URL=nats://" + nats, "PENSTOCK_REDIS_URL=redis://" + s.redis,
-			"PENSTOCK_AUTH_KEY_DIR=" + s.path("keys"), "PENSTOCK_QUEUE_REPLICAS=" + strconv.Itoa(s.p.brokers),
-		}
+		gatewayEnv = append(gatewayEnv,
+			"PENSTOCK_MODE=development", "PENSTOCK_REDIS_URL=redis://"+s.redis,
+			"PENSTOCK_AUTH_KEY_DIR="+s.path("keys"), "PENSTOCK_QUEUE_REPLICAS="+strconv.Itoa(s.p.brokers),
+		)
 	}
 	for i := range s.p.gateways {
 		dir, addr := s.path("gateway"+strconv.Itoa(i+1)), s.freeAddr(ctx)
 		s.addrs = append(s.addrs, addr)
-		s.gateways = append(s.gateways, s.gateway(dir, append(gatewayEnv, "PENSTOCK_HTTPS_ADDR="+addr, "PENSTOCK_NATS_ADDR="+nats)))
+		env := append(slices.Clone(gatewayEnv), "PENSTOCK_HTTPS_ADDR="+addr, "PENSTOCK_NATS_ADDR="+nats)
+		if s.p.brokers > 0 {
+			url, err := s.proxied(ctx)
+			if err != nil {
+				return err
+			}
+			env = append(env, "PENSTOCK_NATS_URL="+url)
+		}
+		s.gateways = append(s.gateways, s.gateway(dir, env))
 	}
 	for _, g := range s.gateways {
 		s.keep(life, g)
@@ -123,17 +149,43 @@ func (s *site) start(ctx context.Context) error {
 	}
 	url := "nats://" + nats
 	if s.p.brokers == 0 {
-		var err error
 		if url, err = workerURL(s.path("gateway1", "dev", "nats.json")); err != nil {
 			return err
 		}
 	}
+	s.broker = url
 	for i := range s.p.workers {
+		if s.p.brokers > 0 {
+			if url, err = s.proxied(ctx); err != nil {
+				return err
+			}
+		}
 		w := s.worker(s.path("worker"+strconv.Itoa(i+1)), url)
 		s.workers = append(s.workers, w)
 		s.keep(life, w)
 	}
 	return errors.Join(awaitUp(ctx, s.workers...), s.failure())
+}
+
+// proxied is the broker's URL for one process, by a way of its own.
+func (s *site) proxied(ctx context.Context) (string, error) {
+	p, err := newProxy(ctx, s.natsAddr)
+	if err != nil {
+		return "", err
+	}
+	s.proxies = append(s.proxies, p)
+	return "nats://" + strings.Join(p.addrs, ",nats://"), nil
+}
+
+// mount puts the embedded broker's files on a small disk.
+func (s *site) mount() error {
+	dir := s.path("gateway1", "nats")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	err := mountSmall(dir)
+	s.mounted = err == nil
+	return err
 }
 
 // keep has a server started, and started again, in the background.
@@ -160,6 +212,17 @@ func (s *site) failure() error {
 func (s *site) stop(keep bool) error {
 	s.stopAll()
 	s.running.Wait()
+	for _, p := range s.proxies {
+		_ = p.close() // nobody is behind it any more
+	}
+	if s.hooks != nil {
+		s.hooks.close()
+	}
+	if s.mounted {
+		if err := unmountSmall(s.path("gateway1", "nats")); err != nil {
+			return err
+		}
+	}
 	for _, l := range s.logs {
 		_ = l.Close() // it was written by others
 	}
@@ -210,6 +273,7 @@ func (s *site) worker(dir, url string) *server {
 	env := []string{
 		"PENSTOCK_NATS_URL=" + url, "PENSTOCK_ONNXRUNTIME=" + library, "PENSTOCK_MODELS_DIR=" + s.path("models"),
 		"PENSTOCK_WORKER_LEASE=" + lease.String(), "PENSTOCK_WORKER_GRACE=300ms",
+		"PENSTOCK_WORKER_SLEEP_SLOTS=" + strconv.Itoa(sleepSlots), "PENSTOCK_WORKER_SLEEP_EFFECTS=" + s.path("effects"),
 	}
 	return s.process("worker", dir, nil, env, func(ctx context.Context, pid int) bool { return announced(ctx, dir, "worker", pid) })
 }
@@ -227,7 +291,7 @@ func (s *site) startBrokers(ctx context.Context) error {
 		monitor := s.freeAddr(ctx)
 		conf := fmt.Sprintf("server_name: n%d\nlisten: %q\nhttp: %q\nmax_payload: 4MB\njetstream { store_dir: %q }\n", i+1, addr, monitor, dir)
 		if s.p.brokers > 1 {
-			conf += fmt.Sprintf("cluster { name: chaos, listen: %q, routes: [%q] }\n", cluster[i], strings.Join(routes, `","`))
+			conf += fmt.Sprintf("cluster { name: chaos, no_advertise: true, listen: %q, routes: [%q] }\n", cluster[i], strings.Join(routes, `","`))
 			conf = strings.ReplaceAll(conf, `\",\"`, `", "`)
 		}
 		if err := os.WriteFile(dir+".conf", []byte(conf), 0o600); err != nil { //nolint:gosec // our own folder

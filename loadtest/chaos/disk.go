@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+)
+
+// nearly is what is left of a disk that is nearly full: less than a gateway wants to have, and enough for what is under
+// way to end.
+const nearly = 12 << 20
+
+// acceptTimeout is how long after the disk has room again a job must be accepted.
+const acceptTimeout = 30 * time.Second
+
+// fill writes the broker's disk full, keeps it so for a while and frees it again. Then jobs must be accepted again, and
+// nobody has to help.
+func (s *site) fill(ctx context.Context, k faultKind, gateway *server, d time.Duration) error {
+	f := s.faults.begin(k)
+	defer s.faults.end(f)
+	leave := int64(0)
+	if k == nearlyFill {
+		leave = nearly
+	}
+	name := s.path("gateway1", "nats", "filler")
+	for begin := time.Now(); ctx.Err() == nil && time.Since(begin) < d; {
+		if err := fillTo(name, leave); err != nil {
+			return err
+		}
+		if k == killFull && time.Since(begin) > d/2 {
+			s.kill(ctx, killGateway, 0, gateway)
+			k = fillDisk // once
+		}
+		_ = wait(ctx, 20*time.Millisecond) // the loop looks at ctx
+	}
+	if err := os.Remove(name); err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := awaitUp(ctx, gateway); err != nil {
+		return err
+	}
+	for {
+		e := s.probe()
+		a := s.caller().call(ctx, e.tenant.token, http.MethodPost, "/v1/jobs", e.body())
+		if !a.sent && a.err != nil {
+			e.was(unsent)
+		} else if e.answered(a) != nil {
+			s.faults.recovered(time.Since(begin))
+			return nil
+		}
+		if time.Since(begin) > acceptTimeout {
+			s.faults.wrong("%v after the disk had room again, no job is accepted: status %d: %s: %v", acceptTimeout, a.status, a.body, a.err)
+			return nil
+		}
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// fillTo adds to a file until no more than leave bytes are free.
+func fillTo(name string, leave int64) error {
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // our own folder
+	if errors.Is(err, syscall.ENOSPC) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	const most = 1 << 20
+	chunk := make([]byte, most)
+	for {
+		free, err := freeOn(name)
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		n := min(most, free-leave)
+		if n <= 0 {
+			return f.Close()
+		}
+		if _, err := f.Write(chunk[:n]); errors.Is(err, syscall.ENOSPC) {
+			_ = f.Close() // it is full
+			return nil
+		} else if err != nil {
+			return errors.Join(fmt.Errorf("filler: %w", err), f.Close())
+		}
+	}
+}
