@@ -12,8 +12,10 @@ import (
 	"github.com/penstock-dev/penstock/shared/queue"
 )
 
-// depthFor is how long a lane's depth is believed: the broker is asked that rarely, however many jobs ask.
-const depthFor = 250 * time.Millisecond
+const (
+	depthFor = 250 * time.Millisecond // the broker is asked that rarely for a lane's depth, however many jobs ask
+	staleFor = 2 * time.Second        // an older one is good for nothing: who asks waits for the new one
+)
 
 // mostLanes bounds how many depths are remembered.
 const mostLanes = 1024
@@ -32,14 +34,15 @@ type forecast struct {
 type laneDepth struct {
 	queue.Depth
 	asked time.Time
-	since int // jobs submitted here since it was asked
+	since int // jobs from here that came since it was asked, less those that ended
 }
 
 func newForecast(q *queue.Queue, c *catalog, b *lanes.Lanes) *forecast {
 	return &forecast{queue: q, catalog: c, backlogs: b, lanes: map[queue.Lane]*laneDepth{}}
 }
 
-// depth is the lane's, at most depthFor old. While one caller asks, the others go by what was known.
+// depth is the lane's, as the broker knew it depthFor ago at most while jobs come, and what came and went since. Nobody
+// waits for the broker unless what was known is too old.
 func (f *forecast) depth(ctx context.Context, lane queue.Lane) queue.Depth {
 	now := time.Now()
 	f.mu.Lock()
@@ -51,16 +54,31 @@ func (f *forecast) depth(ctx context.Context, lane queue.Lane) queue.Depth {
 		l = &laneDepth{}
 		f.lanes[lane] = l
 	}
-	fresh := now.Sub(l.asked) < depthFor
-	if !fresh {
+	age := now.Sub(l.asked)
+	if age >= depthFor {
 		l.asked = now
 	}
-	d := l.now()
 	f.mu.Unlock()
-	if fresh {
-		return d
+	ctx = context.WithoutCancel(ctx)
+	switch {
+	case age >= staleFor:
+		f.ask(ctx, lane, l)
+	case age >= depthFor:
+		go f.ask(ctx, lane, l)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	f.mu.Lock()
+	d := l.Depth
+	d.Waiting = max(0, d.Waiting+l.since)
+	seen := l.Waiting
+	f.mu.Unlock()
+	if seen == 0 && d.Waiting > 0 { // what came since waits only if the slots are taken
+		d.Waiting = min(d.Waiting, max(0, f.backlogs.Unfinished(lane.Model)-f.catalog.slots(lane.Model)))
+	}
+	return d
+}
+
+func (f *forecast) ask(ctx context.Context, lane queue.Lane, l *laneDepth) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	asked, err := f.queue.Depth(ctx, lane)
 	f.mu.Lock()
@@ -68,21 +86,18 @@ func (f *forecast) depth(ctx context.Context, lane queue.Lane) queue.Depth {
 	if err == nil { // else what was known must do
 		l.Depth, l.since = asked, 0
 	}
-	return l.now()
 }
 
-func (l *laneDepth) now() queue.Depth {
-	d := l.Depth
-	d.Waiting += l.since
-	return d
-}
+// came notes a job that was stored in a lane, and went that one of it ended: while jobs wait, one begins as one ends.
+func (f *forecast) came(lane queue.Lane) { f.changed(lane, 1) }
 
-// submitted notes one more job in a lane.
-func (f *forecast) submitted(lane queue.Lane) {
+func (f *forecast) went(lane queue.Lane) { f.changed(lane, -1) }
+
+func (f *forecast) changed(lane queue.Lane, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if l := f.lanes[lane]; l != nil {
-		l.since++
+		l.since += n
 	}
 }
 

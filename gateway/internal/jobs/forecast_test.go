@@ -86,3 +86,39 @@ func TestAQueuedJobTellsItsPositionAndWhenItStarts(t *testing.T) {
 	require.NoError(t, err)
 	assert.InDelta(t, 13, sub.State.QueuePosition, 1)
 }
+
+func TestJobsThatFindFreeSlotsDoNotWait(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	require.NoError(t, d.wk.Heartbeat(t.Context(), job.Worker{ID: "w", SeenAt: time.Now(), Models: []job.Offer{
+		{Name: "m", Versions: []string{"1"}, Engine: "e", Slots: 4, Capacity: 0.4},
+	}}))
+	require.Eventually(t, func() bool { return d.catalog.capacity("m", time.Now()) == 0.4 }, 5*time.Second, time.Millisecond)
+	d.pullOne(job.Standard, 0)
+	r := request()
+	r.TTL = 4
+	for range 4 { // within the time that the depth is believed: the broker may not have been asked since the first
+		sub, err := d.Submit(t.Context(), anyone(), r)
+		require.NoError(t, err)
+		assert.Zero(t, sub.State.QueuePosition)
+	}
+}
+
+func TestTheDepthOfALaneFollowsWhatComesAndGoes(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	lane := queue.Lane{Model: "m", Class: job.Standard, Kind: queue.Express}
+	f := newForecast(d.Service.queue, d.catalog, d.lanes)
+	f.lanes[lane] = &laneDepth{Depth: queue.Depth{Waiting: 3}, asked: time.Now().Add(time.Hour)} // the broker is not asked
+	f.came(lane)
+	f.came(lane)
+	assert.Equal(t, 5, f.depth(t.Context(), lane).Waiting)
+	for range 4 {
+		f.went(lane)
+	}
+	assert.Equal(t, 1, f.depth(t.Context(), lane).Waiting)
+	for range 4 {
+		f.went(lane)
+	}
+	assert.Zero(t, f.depth(t.Context(), lane).Waiting)
+}

@@ -125,6 +125,7 @@ func (s *Service) heard(tenantID, id string, e *job.Event) {
 	s.limits.Ended(context.Background(), tenantID, id, refunded(e))
 	if e.Job.NotBefore.IsZero() || e.Prev > 0 { // else it was never queued
 		s.lanes.Leave(e.Job)
+		s.forecast.went(laneOf(e.Job))
 	}
 }
 

@@ -227,7 +227,6 @@ func (s *Service) inTime(ctx context.Context, j *job.Job, r *job.Request) error 
 // somewhere on its way.
 func (s *Service) forecasted(ctx context.Context, st *job.State, waited bool) {
 	if !waited {
-		s.forecast.submitted(laneOf(st.Job))
 		s.forecast.place(ctx, st, 0)
 		return
 	}
@@ -277,6 +276,7 @@ func (s *Service) publish(ctx context.Context, j *job.Job, once bool) error {
 	switch {
 	case err == nil:
 		s.lanes.Stored(j)
+		s.forecast.came(laneOf(j))
 		return nil
 	case errors.Is(err, queue.ErrUnavailable):
 		s.lanes.Unsure(j)

@@ -215,6 +215,18 @@ func (l *Lanes) Held(model string, class job.Class) (n int) {
 	return n
 }
 
+// Unfinished is how many jobs of a model, of those accepted here, have not ended as far as this gateway knows.
+func (l *Lanes) Unfinished(model string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k, t := range l.tallies {
+		if k.Model == model {
+			n += t.express + t.backlog
+		}
+	}
+	return n
+}
+
 // bound is how many unfinished jobs of a model a tenant may have on the express lane: its even part of the workers' slots
 // and some more, so that what waits elsewhere really waits. It is called with mu held.
 func (l *Lanes) bound(model string, now time.Time) int {
