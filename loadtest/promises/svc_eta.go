@@ -85,7 +85,7 @@ func warmUp(ctx context.Context, s *stack.Stack) error {
 }
 
 func aQuickJob() map[string]any {
-	return map[string]any{"ms": 5 + 45*rand.Float64()} //nolint:gosec // no secret
+	return map[string]any{"ms": 5 + rand.IntN(46)} //nolint:gosec // no secret
 }
 
 const meanQuickJob = 27500 * time.Microsecond

@@ -21,7 +21,7 @@ const (
 
 // overload measures what is left of the capacity when three times as much is asked for, and how the rest is refused.
 func overload(ctx context.Context, r *run) error {
-	return r.on(ctx, overloadSlots, nil, func(s *stack.Stack) error {
+	return r.on(ctx, overloadSlots, []string{"PENSTOCK_PROFILES=true"}, func(s *stack.Stack) error {
 		cs, err := manyTenants(ctx, s, "crowd", 8, nil)
 		if err != nil {
 			return err
@@ -39,6 +39,9 @@ func overload(ctx context.Context, r *run) error {
 			return err
 		}
 		r.note("overload: capacity %.0f/s, alone p50 %s", capacity, before.ms(0.5))
+		if err := connect(ctx, cs[0], pick(r, 500, 1000)); err != nil {
+			return err
+		}
 		bounded := flood(ctx, cs, `"ttl":1.9,`, overloadTimes*capacity, pick(r, 3*time.Second, 15*time.Second))
 		aside, err := oneByOne(ctx, quiet, 20) // a second after the last request
 		if err != nil {
@@ -51,7 +54,10 @@ func overload(ctx context.Context, r *run) error {
 		if err != nil {
 			return err
 		}
-		open := flood(ctx, cs, "", overloadTimes*capacity, pick(r, 3*time.Second, 5*time.Second))
+		if err := connect(ctx, cs[0], int(2.5*overloadTimes*capacity)); err != nil {
+			return err
+		}
+		open := flood(ctx, cs, "", overloadTimes*capacity, pick(r, 3*time.Second, 6*time.Second))
 		if err := open.rest(ctx); err != nil {
 			return err
 		}
@@ -96,6 +102,19 @@ func closedLoop(ctx context.Context, cs []*stack.Client, callers int, d time.Dur
 		return nil
 	})
 	return float64(done.Load()) / end.Sub(from).Seconds(), err
+}
+
+// connect opens connections, as clients keep them: a flood of handshakes would be measured otherwise.
+func connect(ctx context.Context, c *stack.Client, n int) error {
+	id, err := c.Submit(ctx, map[string]any{"ms": 0}, map[string]any{"not_before": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)})
+	if err != nil {
+		return err
+	}
+	wait := fmt.Sprintf("/v1/jobs/%s?wait=%d", id, 2+n/400)
+	return spread(ctx, n, n, func(ctx context.Context, _ int) error {
+		_, _, _, err := c.Do(ctx, http.MethodGet, wait, nil, nil)
+		return err
+	})
 }
 
 // oneByOne has one caller run jobs, and returns how long each took.
@@ -160,7 +179,9 @@ func (f *flooded) send(ctx context.Context, c *stack.Client, body []byte, due, b
 	now := time.Now()
 	took := millis(now.Sub(due))
 	var j struct {
-		ID, Status, Code string
+		ID     string `json:"id"`
+		Status any    `json:"status"` // a problem's is a number
+		Code   string `json:"code"`
 	}
 	if err == nil {
 		err = json.Unmarshal(answer, &j)
