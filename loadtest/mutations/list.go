@@ -4,6 +4,7 @@ const (
 	jobsTests    = "./gateway/internal/jobs"
 	queueTests   = "./shared/queue"
 	consumeTests = "./worker/internal/consume"
+	lanesTests   = "./gateway/internal/lanes"
 )
 
 func mutations() []mutation {
@@ -31,7 +32,7 @@ func mutations() []mutation {
 		},
 		{
 			promise: "a job that runs does not expire", what: "the look at its status",
-			file: "gateway/internal/jobs/clock.go", old: "st.Status != job.Queued && st.Status != job.Scheduled, st.Job.Before > 0", put: "st.Job.Before > 0",
+			file: "gateway/internal/jobs/clock.go", old: "st.Status != job.Queued && st.Status != job.Scheduled || st.Job.Before > 0", put: "st.Job.Before > 0",
 			pkg: jobsTests, tests: "TestAJobThatRunsDoesNotExpire",
 		},
 		{
@@ -55,14 +56,49 @@ func mutations() []mutation {
 			pkg: consumeTests, tests: "TestTheLastAttemptLeavesADeadLetter",
 		},
 		{
-			promise: "what a dead gateway may have queued is not queued twice", what: "the condition on the subject",
-			file: "shared/queue/jobs.go", old: "return q.publish(ctx, j, onlyOne())", put: "return q.publish(ctx, j, nil)",
+			promise: "what a dead gateway may have queued is not queued twice", what: "the condition on the job",
+			file: "shared/queue/jobs.go", old: "return q.publish(ctx, j, condition)", put: "return q.publish(ctx, j, nil)",
 			pkg: queueTests, tests: "TestPublishOnceStoresOneCopy",
 		},
 		{
 			promise: "a retry by hand is not lost behind its last attempt", what: "the old message's removal",
 			file: "shared/queue/jobs.go", old: "	if j.Before == 0 {\n		return nil", put: "	if j.Before >= 0 {\n		return nil",
 			pkg: queueTests, tests: "TestARetryIsNotTakenForItsLastAttempt",
+		},
+		{
+			promise: "nor on another lane", what: "that the condition is on any subject of the job",
+			file: "shared/queue/jobs.go", old: "[]string{anyJobSubject(j.Tenant, j.ID)}", put: "[]string{jobSubject(j)}",
+			pkg: queueTests, tests: "TestPublishOnceStoresOneCopy",
+		},
+		{
+			promise: "an old message of a retried job spends none of its attempts", what: "the look at which life it is of",
+			file: "shared/job/event.go", old: "e.Kind == End || e.Before > j.Before", put: "e.Kind == End",
+			pkg: consumeTests, tests: "TestAnOldMessageOfARetriedJobIsDropped",
+		},
+		{
+			promise: "fairness: what a tenant has beyond its part waits in a lane of its own", what: "the choice of the lane",
+			file: "gateway/internal/lanes/lanes.go", old: "	j.Backlog = l.backlogged(k, t, now)", put: "	j.Backlog = now.IsZero()",
+			pkg: lanesTests, tests: "TestWhatIsBeyondTheBoundGoesToTheBacklog",
+		},
+		{
+			promise: "fairness: a tenant's jobs stay in order", what: "that a backlog is stayed behind",
+			file: "shared/fair/gateway.go", old: "Lane(backlog > 0 || express >= bound)", put: "Lane(express >= bound)",
+			pkg: lanesTests, tests: "TestWhatIsBeyondTheBoundGoesToTheBacklog",
+		},
+		{
+			promise: "fairness: a backlog is served whoever put it there", what: "the look through the queue",
+			file: "gateway/internal/lanes/run.go", old: "range found", put: "range found[:0]",
+			pkg: lanesTests, tests: "TestBacklogsAreFoundAtTheStart",
+		},
+		{
+			promise: "fairness: a backlog outlives its gateway", what: "the others' ear",
+			file: "gateway/internal/lanes/run.go", old: "!t.others.IsZero() && now.Sub(t.others) >= silentAfter", put: "false",
+			pkg: lanesTests, tests: "TestABacklogOfADeadGatewayIsTakenOver",
+		},
+		{
+			promise: "fairness: equal tenants get equal shares", what: "the charge over the weight",
+			file: "shared/fair/sched.go", old: "b.v += run / b.share", put: "b.v += 0 / b.share",
+			pkg: "./shared/fair", tests: "TestSharesOfTwoBacklogs",
 		},
 		{
 			promise: "a blob is its tenant's alone", what: "the tenant in its name",

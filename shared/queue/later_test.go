@@ -113,6 +113,11 @@ func TestPublishOnceStoresOneCopy(t *testing.T) {
 	for range 3 {
 		require.NoError(t, gw.PublishOnce(ctx, j))
 	}
+	j.Backlog = true // another gateway chose another lane
+	require.NoError(t, gw.PublishOnce(ctx, j))
+	lanes, err := gw.Backlogs(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, lanes)
 	d, err := gw.Depth(ctx, queue.Lane{Model: j.Model, Class: j.Class, Kind: queue.Express})
 	require.NoError(t, err)
 	assert.Zero(t, d.Waiting, "nobody has pulled from the lane yet")

@@ -10,29 +10,39 @@ import (
 	"github.com/penstock-dev/penstock/shared/queue"
 )
 
-// Cancel ends a job as canceled. The end is written first, fenced by the newest event, so that it either stands before
-// the worker's own end or loses to it; only then the message is taken out and the worker told to stop.
+// Cancel ends a job as canceled.
 func (s *Service) Cancel(ctx context.Context, tenantID, id string) (job.State, error) {
+	st, done, err := s.end(ctx, tenantID, id, canceledEnd)
+	if err == nil && !done {
+		err = fault.New(fault.Conflict, "the job has ended as %s", st.Status)
+	}
+	return st, err
+}
+
+// end ends a job from outside, unless it has ended or how says that it should not. The end is written first, fenced by the
+// newest event, so that it either stands before the worker's own end or loses to it; only then the message is taken out and
+// the worker told to stop.
+func (s *Service) end(ctx context.Context, tenantID, id string, how func(*job.State, time.Time) *job.Event) (st job.State, done bool, err error) {
 	for {
-		st, last, err := s.look(ctx, tenantID, id)
-		if err != nil {
-			return st, err
+		var last uint64
+		if st, last, err = s.look(ctx, tenantID, id); err != nil || st.Status.Ended() {
+			return st, false, err
 		}
-		if st.Status.Ended() {
-			return st, fault.New(fault.Conflict, "the job has ended as %s", st.Status)
+		end := how(&st, time.Now())
+		if end == nil {
+			return st, false, nil
 		}
-		end := canceledEnd(&st, time.Now())
 		err = s.queue.Append(ctx, st.Job.Tenant, st.Job.ID, end, last)
 		if errors.Is(err, queue.ErrFenced) {
 			continue // something happened between look and write: look again
 		}
 		if err != nil {
-			return st, unavailable(err)
+			return st, false, unavailable(err)
 		}
 		st.Apply(end)
 		s.stop(ctx, tenantID, id)
 		s.forget(ctx, st.Job)
-		return st, nil
+		return st, true, nil
 	}
 }
 

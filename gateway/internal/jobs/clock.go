@@ -61,31 +61,21 @@ func due(j *job.Job, last *job.Event) *job.Event {
 
 // expire ends a job that is still queued.
 func (s *Service) expire(ctx context.Context, tenantID, id string) error {
-	for {
-		st, last, err := s.look(ctx, tenantID, id)
-		code := fault.CodeOf(err)
-		switch {
-		case code == fault.NotFound, code == fault.Gone:
-			return nil
-		case err != nil:
-			return err
-		case st.Status != job.Queued && st.Status != job.Scheduled, st.Job.Before > 0:
-			return nil // an attempt that runs may end; a retry by hand has all the time
-		}
-		now := time.Now()
-		e := &job.Event{
-			Kind: job.End, Status: job.Expired, Attempt: st.Attempt, At: job.Stamp(now), Job: st.Job,
-			Error: &job.Error{Code: fault.DeadlineExceeded, Message: "the job was not started within its ttl"},
-			Usage: &job.Usage{QueueMS: job.Milliseconds(now.Sub(st.Job.CreatedAt))},
-		}
-		err = s.queue.Append(ctx, tenantID, id, e, last)
-		if errors.Is(err, queue.ErrFenced) {
-			continue // a worker has just begun, or somebody canceled it
-		}
-		if err == nil {
-			s.stop(ctx, tenantID, id)
-			s.forget(ctx, st.Job)
-		}
-		return err
+	_, _, err := s.end(ctx, tenantID, id, expiredEnd)
+	if code := fault.CodeOf(err); code == fault.NotFound || code == fault.Gone {
+		return nil
+	}
+	return err
+}
+
+// expiredEnd is nil for an attempt that runs, which may end, and for a retry by hand, which has all the time.
+func expiredEnd(st *job.State, now time.Time) *job.Event {
+	if st.Status != job.Queued && st.Status != job.Scheduled || st.Job.Before > 0 {
+		return nil
+	}
+	return &job.Event{
+		Kind: job.End, Status: job.Expired, Attempt: st.Attempt, At: job.Stamp(now), Job: st.Job,
+		Error: &job.Error{Code: fault.DeadlineExceeded, Message: "the job was not started within its ttl"},
+		Usage: &job.Usage{QueueMS: job.Milliseconds(now.Sub(st.Job.CreatedAt))},
 	}
 }

@@ -183,7 +183,9 @@ func TestABacklogThatIsNotThereIsForgotten(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	l, _ := b.open("g2", 1)
-	require.Eventually(t, func() bool { return b.gw.Hint(queue.Hint{Lane: laneOf(newJob("ghost", 1)), From: "g1"}) == nil && l.size() > 0 },
+	require.Eventually(t, func() bool {
+		return b.gw.Hint(queue.Hint{Lane: laneOf(newJob("ghost", 1)), From: "g1"}) == nil && l.size() > 0
+	},
 		5*time.Second, 20*time.Millisecond)
 	require.Eventually(t, func() bool { return l.size() == 0 }, 30*time.Second, 50*time.Millisecond)
 }
