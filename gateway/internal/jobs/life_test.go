@@ -397,3 +397,28 @@ func TestWhatIsDueGoesOnFromWhereItsLogStands(t *testing.T) {
 	assert.Equal(t, job.Requeued, last.Kind)
 	assert.Equal(t, e.Seq, last.Prev)
 }
+
+// The gateway that queues a scheduled job counts it from then on, whoever took it in: so many due at once are a backlog.
+func TestWhoQueuesAJobCountsIt(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	var all []*job.Job
+	for range 20 {
+		j := &job.Job{
+			ID: job.NewID(time.Now()), Tenant: "acme", Model: "m", Class: job.Standard, CreatedAt: time.Now().UTC(), MaxAttempts: 3,
+			NotBefore: time.Now(), Input: []byte(`1`),
+		}
+		require.NoError(t, d.launch(t.Context(), j))
+		found, _, err := d.wk.Find(t.Context(), "acme", j.ID)
+		require.NoError(t, err)
+		all = append(all, found)
+	}
+	assert.Equal(t, 8, d.lanes.Held("m", job.Standard), "with four slots, twelve are express")
+	for _, j := range all {
+		last, err := d.wk.Last(t.Context(), "acme", j.ID)
+		require.NoError(t, err)
+		d.append(j, success(`1`), last.Seq)
+		d.remove(j)
+	}
+	require.Eventually(t, func() bool { return d.lanes.Held("m", job.Standard) == 0 }, 5*time.Second, 5*time.Millisecond)
+}
