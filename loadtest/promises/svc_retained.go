@@ -45,7 +45,7 @@ func retained(ctx context.Context, r *run) error {
 		if _, err := c.Run(ctx, map[string]any{"ms": 0}, nil); err != nil {
 			return err
 		}
-		r.say("Jobs of the model sleep with an input of 8 bytes, by 64 callers who wait for their answers. Memory is read after 5 quiet "+
+		r.say("Jobs of the model sleep with an input of 8 bytes, by 64 callers who wait for their answers. Memory is read after 5 quiet " +
 			"seconds and two collections; a job's is what the gateway (with its broker and Redis) has more than before the first.")
 		r.table([]string{"retained jobs", "resident", "of it a job", "Go heap in use", "of it a job", "files", "of them a job", "jobs/s"}, rows)
 		r.table([]string{"start to ready", ""}, [][]string{

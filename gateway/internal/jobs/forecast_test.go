@@ -94,7 +94,11 @@ func TestJobsThatFindFreeSlotsDoNotWait(t *testing.T) {
 		{Name: "m", Versions: []string{"1"}, Engine: "e", Slots: 4, Capacity: 0.4},
 	}}))
 	require.Eventually(t, func() bool { return d.catalog.capacity("m", time.Now()) == 0.4 }, 5*time.Second, time.Millisecond)
-	d.pullOne(job.Standard, 0)
+	p, err := d.wk.Pull(t.Context(), queue.Lane{Model: "m", Class: job.Standard, Kind: queue.Express},
+		func(*queue.Delivery) {}, func(bool, int) {})
+	require.NoError(t, err)
+	t.Cleanup(func() { p.Stop(t.Context()) })
+	p.Ask(4)
 	r := request()
 	r.TTL = 4
 	for range 4 { // within the time that the depth is believed: the broker may not have been asked since the first
