@@ -13,7 +13,7 @@ import (
 type effects map[string][]int
 
 func (s *site) readEffects() (effects, error) {
-	b, err := os.ReadFile(s.path("effects"))
+	b, err := os.ReadFile(s.path("effects")) //nolint:gosec // our own folder
 	if err != nil {
 		return nil, err
 	}

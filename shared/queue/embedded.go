@@ -86,7 +86,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile stri
 		return nil, err
 	}
 	e.creds.User, e.creds.Password = gatewayUser, gatewayPassword
-	e.health.begin(e)
+	e.health.begin(context.WithoutCancel(ctx), e)
 	return e, nil
 }
 

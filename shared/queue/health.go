@@ -32,8 +32,8 @@ type health struct {
 	done   chan struct{}
 }
 
-func (h *health) begin(e *Embedded) {
-	ctx, cancel := context.WithCancel(context.Background())
+func (h *health) begin(ctx context.Context, e *Embedded) {
+	ctx, cancel := context.WithCancel(ctx)
 	h.cancel, h.done = cancel, make(chan struct{})
 	go func() {
 		defer close(h.done)
@@ -89,16 +89,21 @@ func (h *health) watch(ctx context.Context, e *Embedded) {
 
 // room tells whether the disk has enough left, and has jobs refused when it has not.
 func (h *health) room(ctx context.Context, e *Embedded) bool {
-	free, err := freeBytes(e.opts.StoreDir)
-	room := err != nil || free >= diskReserve
+	room := enough(e)
 	if was := !h.full.Swap(!room); was != room {
 		if room {
-			e.log.InfoContext(ctx, "the broker's disk has room again: jobs are accepted", "free", free)
+			e.log.InfoContext(ctx, "the broker's disk has room again: jobs are accepted")
 		} else {
-			e.log.ErrorContext(ctx, "the broker's disk has too little room left: no job is accepted", "free", free, "reserve", diskReserve)
+			e.log.ErrorContext(ctx, "the broker's disk has too little room left: no job is accepted", "reserve", diskReserve)
 		}
 	}
 	return room
+}
+
+// enough tells whether the disk has more room than the reserve, as far as is known.
+func enough(e *Embedded) bool {
+	free, err := freeBytes(e.opts.StoreDir)
+	return err != nil || free >= diskReserve
 }
 
 func (h *health) awaitRoom(ctx context.Context, e *Embedded) error {
@@ -106,7 +111,7 @@ func (h *health) awaitRoom(ctx context.Context, e *Embedded) error {
 		if err := pause(ctx, healthTick); err != nil {
 			return err
 		}
-		if free, err := freeBytes(e.opts.StoreDir); err != nil || free >= diskReserve {
+		if enough(e) {
 			return nil
 		}
 	}

@@ -93,7 +93,7 @@ func TestRunsThatAreCompleteLeaveAnEffect(t *testing.T) {
 		events, _ := drain(t, e, 1)
 		assert.Equal(t, fault.Internal, fault.CodeOf(events[0].Err), "without its effect it has failed, and is tried again")
 	}
-	b, err := os.ReadFile(file) //nolint:gosec // our own
+	b, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, "job_a 2 w_1\njob_a 2 w_2\n", string(b))
 }
