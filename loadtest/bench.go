@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/process"
 )
 
 // parts are what bench can measure, in the order of a round.
@@ -156,7 +158,7 @@ func (b *bencher) floor(ctx context.Context, callers int) error {
 // load runs a generator of its own process against the stack.
 func (b *bencher) load(ctx context.Context, name, scenario string, callers int, more ...string) error {
 	var r report
-	before, err := b.stack.worker.metrics(ctx)
+	before, err := b.stack.worker.Metrics(ctx)
 	if err != nil {
 		return err
 	}
@@ -169,15 +171,15 @@ func (b *bencher) load(ctx context.Context, name, scenario string, callers int, 
 		return err
 	}
 	took := time.Since(begin)
-	after, err := b.stack.worker.metrics(ctx)
+	after, err := b.stack.worker.Metrics(ctx)
 	if err != nil {
 		return err
 	}
 	const ended = "penstock_worker_attempts_total"
-	b.add(name+".ended", (after.sum(ended)-before.sum(ended))/took.Seconds())
+	b.add(name+".ended", (after.Sum(ended)-before.Sum(ended))/took.Seconds())
 	const size, of = "penstock_worker_batch_size", `model="uninlu-tiny"`
-	if n := after.sum(size+"_count", of) - before.sum(size+"_count", of); n > 0 {
-		b.add(name+".batch", (after.sum(size+"_sum", of)-before.sum(size+"_sum", of))/n)
+	if n := after.Sum(size+"_count", of) - before.Sum(size+"_count", of); n > 0 {
+		b.add(name+".batch", (after.Sum(size+"_sum", of)-before.Sum(size+"_sum", of))/n)
 	}
 	b.runs[name] = append(b.runs[name], r)
 	for key, v := range map[string]float64{
@@ -193,7 +195,7 @@ func (b *bencher) load(ctx context.Context, name, scenario string, callers int, 
 
 // watch names both processes for loadtest run.
 func (s *stack) watch() string {
-	return fmt.Sprintf("gateway=%d,worker=%d", s.gateway.pid(), s.worker.pid())
+	return fmt.Sprintf("gateway=%d,worker=%d", s.gateway.PID(), s.worker.PID())
 }
 
 // predict loads the model, and then runs it bare at the mean size of the batches that formed.
@@ -254,11 +256,11 @@ func (b *bencher) takeProfiles(ctx context.Context) error {
 func (b *bencher) profile(ctx context.Context, callers int) error {
 	errs := make(chan error, 2)
 	seconds := strconv.Itoa(max(1, int(b.o.duration.Seconds())))
-	for _, c := range []*child{b.stack.gateway, b.stack.worker} {
+	for _, c := range []*process.Process{b.stack.gateway, b.stack.worker} {
 		go func() {
-			text, err := get(ctx, c.ops+"/debug/pprof/profile?seconds="+seconds)
+			text, err := c.Page(ctx, "/debug/pprof/profile?seconds="+seconds)
 			if err == nil {
-				name := fmt.Sprintf("%s%d.pprof", c.name, callers)
+				name := fmt.Sprintf("%s%d.pprof", c.Name, callers)
 				err = os.WriteFile(filepath.Join(b.o.profiles, name), text, 0o600)
 			}
 			errs <- err

@@ -140,30 +140,11 @@ func TestScenarios(t *testing.T) {
 // TestAnswers reads answers over a pipe.
 func TestProc(t *testing.T) {
 	t.Parallel()
-	d, err := parseStat([]byte("42 (a ) b) S 1 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 9 0 1 2 3"))
-	require.NoError(t, err)
-	require.Equal(t, 2*time.Second, d)
-	_, err = parseStat([]byte("42"))
-	require.Error(t, err)
 	whole, err := parseBusy([]byte("cpu  100 0 50 700 20 0 5 25 0 0\ncpu0 1 2\n"))
 	require.NoError(t, err)
 	require.Equal(t, 1800*time.Millisecond, whole)
 	_, err = parseBusy([]byte("intr 5\n"))
 	require.Error(t, err)
-	n, err := parseRSS([]byte("Name:\tx\nVmRSS:\t    2048 kB\nThreads:\t1\n"))
-	require.NoError(t, err)
-	require.EqualValues(t, 2<<20, n)
-	_, err = parseRSS([]byte("Name:\tx\n"))
-	require.Error(t, err)
-}
-
-func TestMetricsSum(t *testing.T) {
-	t.Parallel()
-	m := metrics("# HELP a b\na{model=\"x\",reason=\"size\"} 3\na{model=\"x\",reason=\"idle\"} 4\na{model=\"y\"} 5\nab 7\nc 1e3\n")
-	require.InDelta(t, 7, m.sum("a", `model="x"`), 0)
-	require.InDelta(t, 12, m.sum("a"), 0)
-	require.InDelta(t, 1000, m.sum("c"), 0)
-	require.Zero(t, m.sum("none"))
 }
 
 func TestParseBench(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/process"
 )
 
 // memoryReport is what both processes take, in bytes and seconds. Index 0 is the gateway, 1 the worker.
@@ -86,11 +88,11 @@ func (b *bencher) fill(ctx context.Context, m *memoryReport) (err error) {
 }
 
 func (b *bencher) startTimes() [2]time.Duration {
-	return [2]time.Duration{b.stack.gateway.ready, b.stack.worker.ready}
+	return [2]time.Duration{b.stack.gateway.Ready, b.stack.worker.Ready}
 }
 
 func (b *bencher) processes() []watched {
-	return []watched{{"gateway", b.stack.gateway.pid()}, {"worker", b.stack.worker.pid()}}
+	return []watched{{"gateway", b.stack.gateway.PID()}, {"worker", b.stack.worker.PID()}}
 }
 
 // resident leaves the two alone for a while and reads their memory.
@@ -102,8 +104,8 @@ func (b *bencher) resident(ctx context.Context) (r [2]int64, err error) {
 		return r, ctx.Err()
 	case <-timer.C:
 	}
-	for i, c := range []*child{b.stack.gateway, b.stack.worker} {
-		if r[i], err = rss(c.pid()); err != nil {
+	for i, c := range []*process.Process{b.stack.gateway, b.stack.worker} {
+		if r[i], err = process.RSS(c.PID()); err != nil {
 			return r, err
 		}
 	}
@@ -112,12 +114,12 @@ func (b *bencher) resident(ctx context.Context) (r [2]int64, err error) {
 
 // heap reads what the Go heaps held after their last collection or hold since.
 func (b *bencher) heap(ctx context.Context) (h [2]float64, err error) {
-	for i, c := range []*child{b.stack.gateway, b.stack.worker} {
-		text, err := c.metrics(ctx)
+	for i, c := range []*process.Process{b.stack.gateway, b.stack.worker} {
+		text, err := c.Metrics(ctx)
 		if err != nil {
 			return h, err
 		}
-		h[i] = text.sum("go_memstats_heap_alloc_bytes")
+		h[i] = text.Sum("go_memstats_heap_alloc_bytes")
 	}
 	return h, nil
 }

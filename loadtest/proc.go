@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/process"
 )
 
 // cpuTimes is what processes had used at one moment.
@@ -28,7 +28,7 @@ func measureCPU(watch []watched) cpuTimes {
 		t.own = time.Duration(u.Utime.Nano() + u.Stime.Nano())
 	}
 	for _, w := range watch {
-		if d, err := cpuOf(w.pid); err == nil {
+		if d, err := process.CPU(w.pid); err == nil {
 			t.others[w.name] += d
 		}
 	}
@@ -72,53 +72,7 @@ func parseBusy(b []byte) (time.Duration, error) {
 			ticks += n
 		}
 	}
-	return time.Duration(ticks) * clockTick, nil
-}
-
-// clockTick is the unit of /proc/PID/stat, 1/100 s on every Linux that Go runs on.
-const clockTick = 10 * time.Millisecond
-
-// cpuOf reads a process's user and system time.
-func cpuOf(pid int) (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseStat(b)
-}
-
-// parseStat finds utime and stime, the 14th and 15th field; the second may hold spaces and brackets.
-func parseStat(b []byte) (time.Duration, error) {
-	i := bytes.LastIndexByte(b, ')')
-	fields := strings.Fields(string(b[i+1:]))
-	if i < 0 || len(fields) < 13 {
-		return 0, fmt.Errorf("%q is no process's stat", b)
-	}
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * clockTick, err
-}
-
-// rss is a process's resident memory in bytes.
-func rss(pid int) (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseRSS(b)
-}
-
-func parseRSS(status []byte) (int64, error) {
-	for line := range strings.Lines(string(status)) {
-		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "kB")), 10, 64)
-			return kib << 10, err
-		}
-	}
-	return 0, errors.New("a process's status names no VmRSS")
+	return time.Duration(ticks) * process.ClockTick, nil
 }
 
 // folderSize adds up the blocks that a folder's files take, which for sparse ones are less than they are long.

@@ -12,29 +12,35 @@ import (
 	"time"
 
 	"github.com/penstock-dev/penstock/loadtest/internal/http1"
+	"github.com/penstock-dev/penstock/loadtest/internal/process"
 )
 
 // stack is a gateway and a worker on a data folder and ports of their own.
 type stack struct {
 	o               *benchOptions
 	data            string
-	gateway, worker *child
+	gateway, worker *process.Process
 	credentials     string // file for loadtest run
 }
 
 // startStack starts both, and makes a tenant with a daily quota for the load, as any tenant would have one.
 func startStack(ctx context.Context, o *benchOptions, data string) (s *stack, err error) {
 	s = &stack{o: o, data: data, credentials: filepath.Join(data, "loadtest.json")}
-	if s.gateway, err = startChild(ctx, "gateway", filepath.Join(o.bin, "gateway"), data, s.env()); err != nil {
+	if s.gateway, err = s.start(ctx, "gateway"); err != nil {
 		return nil, err
 	}
-	if s.worker, err = startChild(ctx, "worker", filepath.Join(o.bin, "worker"), data, s.env()); err != nil {
-		return nil, errors.Join(err, s.gateway.stop())
+	if s.worker, err = s.start(ctx, "worker"); err != nil {
+		return nil, errors.Join(err, s.gateway.Stop())
 	}
 	if err := s.makeTenant(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// start starts one of both; its output goes to a file beside the data folder.
+func (s *stack) start(ctx context.Context, name string) (*process.Process, error) {
+	return process.Start(ctx, name, filepath.Join(s.o.bin, name), s.data, filepath.Join(filepath.Dir(s.data), name+".log"), s.env())
 }
 
 // env is the processes' environment: ours, without the settings that a shell may hold for another gateway.
@@ -56,7 +62,7 @@ func (s *stack) env() []string {
 
 // stop ends the worker, then the gateway.
 func (s *stack) stop() error {
-	return errors.Join(s.worker.stop(), s.gateway.stop())
+	return errors.Join(s.worker.Stop(), s.gateway.Stop())
 }
 
 // makeTenant makes the tenant, its key and a token, or takes those of an earlier start with the gateway's new address.
@@ -138,11 +144,11 @@ func (s *stack) settled(ctx context.Context) error {
 	tick := time.NewTicker(300 * time.Millisecond)
 	defer tick.Stop()
 	for before := -1.0; ; {
-		m, err := s.worker.metrics(ctx)
+		m, err := s.worker.Metrics(ctx)
 		if err != nil {
 			return err
 		}
-		now := m.sum("penstock_worker_attempts_total")
+		now := m.Sum("penstock_worker_attempts_total")
 		if now == before {
 			return nil
 		}

@@ -40,7 +40,7 @@ func throughput(ctx context.Context, s *stack.Stack, clients []*stack.Client, d 
 	}
 	var next, done atomic.Int64
 	var all sync.WaitGroup
-	errs := make([]error, len(conns))
+	errs := make([]error, len(conns)) // by caller
 	begin, used := time.Now(), usedCPU(s)
 	for i, c := range conns {
 		all.Go(func() {
@@ -60,7 +60,7 @@ func throughput(ctx context.Context, s *stack.Stack, clients []*stack.Client, d 
 	all.Wait()
 	took, jobs := time.Since(begin), float64(done.Load())
 	cpu := float64((usedCPU(s) - used).Microseconds())
-	return pace{perSecond: jobs / took.Seconds(), cpu: cpu / max(1, jobs)}, errors.Join(append(errs, ctx.Err())...)
+	return pace{perSecond: jobs / took.Seconds(), cpu: cpu / max(1, jobs)}, errors.Join(errors.Join(errs...), ctx.Err())
 }
 
 func usedCPU(s *stack.Stack) time.Duration {

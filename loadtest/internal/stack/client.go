@@ -39,7 +39,7 @@ func (s *Stack) Tenant(ctx context.Context, id string, fields map[string]any) (*
 		return nil, fmt.Errorf("key of %s: %w", id, err)
 	}
 	var pair struct {
-		AccessToken string `json:"access_token"` //nolint:gosec // of a gateway that ends with us
+		AccessToken string `json:"access_token"`
 	}
 	c := &Client{Tenant: id, Token: key.Key, s: s}
 	if err := c.call(ctx, http.MethodPost, "/v1/auth/token", map[string]any{}, &pair); err != nil {
@@ -88,7 +88,7 @@ func (c *Client) Do(ctx context.Context, method, path string, header map[string]
 }
 
 func (c *Client) open(ctx context.Context, method, path string, header map[string]string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.s.addr+path, bytes.NewReader(body)) //nolint:gosec // our own gateway
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.s.addr+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (c *Client) open(ctx context.Context, method, path string, header map[strin
 	for k, v := range header {
 		req.Header.Set(k, v)
 	}
-	return c.s.http.Do(req) //nolint:gosec // our own gateway
+	return c.s.http.Do(req)
 }
 
 // Render makes the bytes of a request, for connections of Dial.

@@ -1,17 +1,10 @@
 package stack
 
 import (
-	"context"
 	"io/fs"
 	"path/filepath"
 	"syscall"
 )
-
-// Collect has a process that serves profiles collect its garbage.
-func (p *Process) Collect(ctx context.Context) error {
-	_, err := get(ctx, p.Ops+"/debug/pprof/heap?gc=1")
-	return err
-}
 
 // Disk adds up the blocks that a folder's files take, which for sparse ones are less than they are long.
 func Disk(dir string) (n int64, err error) {

@@ -17,7 +17,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/penstock-dev/penstock/loadtest/internal/process"
 )
+
+// Process is a gateway or a worker.
+type Process = process.Process
 
 // Options say what is started.
 type Options struct {
@@ -154,7 +159,7 @@ func (s *Stack) Workers() []*Process {
 // StartGateway starts the gateway, again where it was stopped: on the same data and ports. env comes over the options'.
 func (s *Stack) StartGateway(ctx context.Context, env ...string) error {
 	all := slices.Concat(s.env, []string{"PENSTOCK_DATA_DIR=" + s.Data()}, s.o.Env, env)
-	p, err := launch(ctx, "gateway", filepath.Join(s.o.Bin, "gateway"), s.Data(), all)
+	p, err := process.Start(ctx, "gateway", filepath.Join(s.o.Bin, "gateway"), s.Data(), s.Data()+".log", all)
 	if err != nil {
 		return err
 	}
@@ -177,7 +182,7 @@ func (s *Stack) StartWorker(ctx context.Context, env ...string) (*Process, error
 	data := filepath.Join(s.dir, "worker"+strconv.Itoa(len(s.workers)+1))
 	s.mu.Unlock()
 	all := slices.Concat(s.env, []string{"PENSTOCK_DATA_DIR=" + data, "PENSTOCK_NATS_URL=" + url}, s.o.Env, env)
-	p, err := launch(ctx, "worker", filepath.Join(s.o.Bin, "worker"), data, all)
+	p, err := process.Start(ctx, "worker", filepath.Join(s.o.Bin, "worker"), data, data+".log", all)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +197,7 @@ func (s *Stack) broker() (string, error) {
 	var c struct {
 		URL      string `json:"url"`
 		User     string `json:"user"`
-		Password string `json:"password"` //nolint:gosec // of a broker that ends with us
+		Password string `json:"password"`
 	}
 	if err := readJSON(filepath.Join(s.Data(), "dev", "nats.json"), &c); err != nil {
 		return "", err

@@ -1,4 +1,5 @@
-package stack
+// Package process starts binaries of ours and reads what they use. Linux only, as far as it reads /proc.
+package process
 
 import (
 	"bufio"
@@ -21,7 +22,6 @@ import (
 const (
 	startTimeout = time.Minute
 	stopTimeout  = 30 * time.Second
-	clockTick    = 10 * time.Millisecond // the unit of /proc/PID/stat on every Linux that Go runs on
 )
 
 // Process is a gateway or a worker that was started here.
@@ -30,20 +30,20 @@ type Process struct {
 	Ops   string        // the operations listener's URL
 	Ready time.Duration // from its start to its readiness
 
-	data  string
 	cmd   *exec.Cmd
 	log   *os.File
 	ended chan struct{} // closed when it has ended
 	err   error         // how it ended; read after ended
 }
 
-// launch starts a binary on a data folder and waits until it is ready. Its output goes to a file beside the folder.
-func launch(ctx context.Context, name, binary, data string, env []string) (*Process, error) {
-	log, err := os.OpenFile(data+"-"+name+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // our own folder
+// Start starts a binary, the gateway or the worker by its name, on a data folder that env names too, and waits until it
+// is ready. Its output is added to the log file.
+func Start(ctx context.Context, name, binary, data, logFile string, env []string) (*Process, error) {
+	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // our own folder
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{Name: name, data: data, log: log, ended: make(chan struct{})}
+	p := &Process{Name: name, log: log, ended: make(chan struct{})}
 	p.cmd = exec.Command(binary) //nolint:noctx // it is ended by Stop, gently
 	p.cmd.Env, p.cmd.Stderr, p.cmd.Stdout = env, log, log
 	begin := time.Now()
@@ -145,37 +145,27 @@ func (p *Process) closed() error {
 
 // RSS is the process's resident memory in bytes; 0 when it cannot be read.
 func (p *Process) RSS() int64 {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "kB")), 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
+	n, _ := RSS(p.PID()) // it has ended
+	return n
 }
 
 // CPU is the user and system time that the process has used; 0 when it cannot be read.
 func (p *Process) CPU() time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
-	if err != nil {
-		return 0
-	}
-	// utime and stime are the 14th and 15th field; the second may hold spaces and brackets.
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * clockTick
+	d, _ := CPU(p.PID()) // it has ended
+	return d
 }
 
+// Page reads a page of the operations listener.
+func (p *Process) Page(ctx context.Context, path string) ([]byte, error) { return get(ctx, p.Ops+path) }
+
 // Metrics reads the process's metrics page.
-func (p *Process) Metrics(ctx context.Context) (Metrics, error) { return get(ctx, p.Ops+"/metrics") }
+func (p *Process) Metrics(ctx context.Context) (Metrics, error) { return p.Page(ctx, "/metrics") }
+
+// Collect has a process that serves profiles collect its garbage.
+func (p *Process) Collect(ctx context.Context) error {
+	_, err := p.Page(ctx, "/debug/pprof/heap?gc=1")
+	return err
+}
 
 // Metrics is a page of a process's series.
 type Metrics []byte
@@ -205,11 +195,11 @@ next:
 
 // get reads a page of an operations listener.
 func get(ctx context.Context, url string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil) //nolint:gosec // our own process
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req) //nolint:gosec // our own process
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
 		return nil, err
 	}
