@@ -59,6 +59,17 @@ func (m *metrics) lost(n int)            { m.dropped.Add(float64(n)) }
 func (m *metrics) watch(s *jobs.Service) {
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "penstock_gateway_unfinished_jobs", Help: "Jobs accepted here that have not ended, by lane.",
+			ConstLabels: prometheus.Labels{"lane": "express"},
+		}, func() float64 { n, _, _ := s.Unfinished(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "penstock_gateway_unfinished_jobs", Help: "Jobs accepted here that have not ended, by lane.",
+			ConstLabels: prometheus.Labels{"lane": "backlog"},
+		}, func() float64 { _, n, _ := s.Unfinished(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "penstock_gateway_backlogs", Help: "Backlogs, one for each tenant, model and class that has more than its part.",
+		}, func() float64 { _, _, n := s.Unfinished(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "penstock_gateway_waiting_requests", Help: "Requests that wait for a job's end.",
 		}, func() float64 { return float64(s.Waiting()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -112,6 +112,10 @@ func (s *Service) Workers() []job.Worker { return s.catalog.list() }
 // Waiting is how many requests wait for an answer here.
 func (s *Service) Waiting() int { return s.hub.Len() }
 
+// Unfinished is how many jobs that were submitted here have not ended, on express and in backlogs, and how many backlogs
+// there are.
+func (s *Service) Unfinished() (express, backlog, backlogs int) { return s.lanes.Totals() }
+
 // heard runs on the inbox's goroutine for each stored event of a job submitted here.
 func (s *Service) heard(tenantID, id string, e *job.Event) {
 	s.hub.Deliver(tenantID, id, e)

@@ -227,6 +227,21 @@ func (l *Lanes) Unfinished(model string) (n int) {
 	return n
 }
 
+// Totals is how many unfinished jobs are on express and in backlogs, and how many tenants have one of a model and class, as
+// far as this gateway knows.
+func (l *Lanes) Totals() (express, backlog, tenants int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.tallies {
+		express += t.express
+		backlog += t.backlog
+		if t.backlog > 0 {
+			tenants++
+		}
+	}
+	return express, backlog, tenants
+}
+
 // bound is how many unfinished jobs of a model a tenant may have on the express lane: its even part of the workers' slots
 // and some more, so that what waits elsewhere really waits. It is called with mu held.
 func (l *Lanes) bound(model string, now time.Time) int {

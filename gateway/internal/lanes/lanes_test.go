@@ -208,5 +208,7 @@ func TestWhatABacklogStandsBeside(t *testing.T) {
 	assert.Equal(t, 22, got.Others)
 	assert.Equal(t, 43, l.Held("m", job.Standard))
 	assert.Nil(t, l.Backlog(newJob("quiet", 1), false))
+	express, backlog, tenants := l.Totals()
+	assert.Equal(t, []int{17, 43, 2}, []int{express, backlog, tenants})
 	assert.Nil(t, l.Backlog(j, true), "it is on the express lane")
 }
