@@ -39,7 +39,7 @@ fmt: need-go ## format the code
 bench: onnxruntime build ## run the benchmarks of deploy/docs/benchmarks.md (minutes; wants an idle machine)
 	@$(WITH_LIBRARY) $(GO) run ./loadtest bench
 
-chaos: onnxruntime build ## kill processes under load, and look for jobs lost or ended twice (about 80 s; prints its seed)
+chaos: onnxruntime build ## kill processes under load, and look for jobs lost or ended twice (about 2 minutes; prints its seed)
 	@$(WITH_LIBRARY) $(GO) run ./loadtest/chaos -onnxruntime "$$PENSTOCK_ONNXRUNTIME" -kills 40 -d 90s $(CHAOS)
 
 chaos-long: onnxruntime build ## the same with 1,000 kills (about 20 minutes), as deploy/docs/chaos.md reports it
