@@ -44,7 +44,11 @@ func (s *Service) locate(ctx context.Context, tenantID, id string) (st job.State
 		return st, 0, 0, err
 	}
 	if j != nil {
-		return stateOf(j, last), seqOf(last), at, nil
+		st := stateOf(j, last)
+		if last == nil {
+			st.Status = job.Queued // also one that was scheduled, and whose log has been forgotten while it waited
+		}
+		return st, seqOf(last), at, nil
 	}
 	j, err = s.queue.Scheduled(ctx, tenantID, id)
 	if err != nil && !errors.Is(err, queue.ErrNotFound) {

@@ -131,6 +131,9 @@ func (c *Consumer) bury(ctx context.Context, h *held, o outcome) error {
 // restart): this attempt claims the log with a start of its own, and its outcome counts.
 func (c *Consumer) again(ctx context.Context, h *held, o outcome) error {
 	last, err := c.queue.Last(ctx, h.d.Job.Tenant, h.d.Job.ID)
+	if errors.Is(err, queue.ErrNotFound) && h.last > 0 {
+		return c.forgotten(ctx, h, o)
+	}
 	if err != nil {
 		return err
 	}
@@ -144,6 +147,20 @@ func (c *Consumer) again(ctx context.Context, h *held, o outcome) error {
 	if err := h.tellStarted(ctx); err != nil {
 		return err
 	}
+	return c.carryOut(ctx, h, o)
+}
+
+// forgotten decides for an attempt whose log is gone: it forgets by age, also what is told of a job that has not ended. Its
+// message tells whether it has.
+func (c *Consumer) forgotten(ctx context.Context, h *held, o outcome) error {
+	_, _, err := c.queue.Find(ctx, h.d.Job.Tenant, h.d.Job.ID)
+	if errors.Is(err, queue.ErrNotFound) {
+		return h.d.Ack()
+	}
+	if err != nil {
+		return err
+	}
+	h.last = 0
 	return c.carryOut(ctx, h, o)
 }
 
