@@ -88,11 +88,14 @@ func (h *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wrong := func(format string, args ...any) {
 		h.broken = append(h.broken, "webhook "+id+": "+fmt.Sprintf(format, args...))
 	}
+	if bad != nil {
+		wrong("%v: %s", bad, body)
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
 	old, again := h.bodies[id]
 	h.bodies[id] = body
 	switch {
-	case bad != nil:
-		wrong("%v: %s", bad, body)
 	case d.Type != "job.done" || !d.Data.ended():
 		wrong("is no end: %s", body)
 	case r.URL.Path != "/"+d.Data.Metadata["op"]:
@@ -100,7 +103,7 @@ func (h *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case again && !bytes.Equal(old, body):
 		wrong("came with two bodies: %s, then %s", old, body)
 	}
-	if first := !again; first && bad == nil {
+	if !again {
 		switch h.requests % 8 {
 		case 0:
 			h.declined++
@@ -115,9 +118,7 @@ func (h *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	h.taken[id]++
-	if _, told := h.ends[d.Data.ID]; !told || bad == nil {
-		h.ends[d.Data.ID] = d
-	}
+	h.ends[d.Data.ID] = d
 }
 
 // verify checks a signature as deploy/docs/webhooks.md has a receiver do it.
