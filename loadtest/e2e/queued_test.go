@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"net/http"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -71,9 +70,7 @@ func TestAQueueTakesSoManyJobsThatHaveNotBegun(t *testing.T) {
 			}
 			refused++
 			a.problem(http.StatusTooManyRequests, "queue_full", "")
-			after, err := strconv.Atoi(a.header.Get("Retry-After"))
-			assert.NoError(t, err)
-			assert.Positive(t, after)
+			assert.Regexp(t, "^[1-9][0-9]*$", a.header.Get("Retry-After"))
 		})
 	}
 	wg.Wait()

@@ -119,8 +119,7 @@ func (s *Service) Unfinished() (express, backlog, backlogs int) { return s.lanes
 // heard runs on the inbox's goroutine for each stored event of a job submitted here.
 func (s *Service) heard(tenantID, id string, e *job.Event) {
 	s.hub.Deliver(tenantID, id, e)
-	switch e.Kind {
-	case job.Started, job.Output, job.Retrying: // each tells that a worker has begun, should the first go unheard
+	if e.Kind == job.Started || e.Kind == job.Output || e.Kind == job.Retrying { // the first may go unheard
 		s.limits.Began(context.Background(), tenantID, id, e.Kind != job.Started || e.Attempt > 1)
 	}
 	if e.Kind != job.End || e.Job == nil || !s.ours(e.Job) {

@@ -19,10 +19,10 @@ const (
 // the next try counts only what really is; a full queue tells when what waits is predicted to have drained.
 func (s *Service) refused(ctx context.Context, st *job.State, now time.Time, err error) error {
 	f := fault.From(err)
-	switch f.Code {
-	case fault.TooManyInFlight:
+	if f.Code == fault.TooManyInFlight {
 		s.sweep(ctx, st.Job.Tenant, false, now)
-	case fault.QueueFull:
+	}
+	if f.Code == fault.QueueFull {
 		s.sweep(ctx, st.Job.Tenant, true, now)
 		f.RetryAfter = max(f.RetryAfter, s.drain(ctx, st))
 	}
