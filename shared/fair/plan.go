@@ -91,14 +91,19 @@ func (s *Sched) gathers(room int) bool {
 	if s.gap() >= s.config.Quick || room >= s.config.Slots/4 {
 		return false
 	}
-	coming := s.used
+	return s.coming() >= s.config.Slots/2
+}
+
+// coming is how many slots are taken, or will be unless the lanes that were asked have run empty.
+func (s *Sched) coming() int {
+	n := s.used
 	for _, c := range s.class {
-		coming += c.express.asked
+		n += c.express.asked
 	}
 	for _, b := range s.opened {
-		coming += b.asked
+		n += b.asked
 	}
-	return coming >= s.config.Slots/2
+	return n
 }
 
 // known tells that an express lane holds jobs for which no credit was given.
@@ -228,7 +233,7 @@ func (s *Sched) park(now time.Time) {
 		x := &c.express
 		switch {
 		case x.asked > 0 || x.parked > 0 || x.known() > 0:
-		case s.used >= s.config.Slots && (s.slow() || k == classes-1 || s.used > s.config.Slots):
+		case s.coming() >= s.config.Slots && (s.slow() || k == classes-1 || s.used > s.config.Slots):
 		case c.contended() && x.v > c.v:
 		default:
 			s.stand(&x.parked, Source{Class: c.name}, 1)
