@@ -74,6 +74,8 @@ func (c *counter) Began(_ context.Context, _, id string, again bool) {
 	}
 }
 
+func (c *counter) Missed() {}
+
 func (c *counter) free() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

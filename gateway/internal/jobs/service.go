@@ -27,8 +27,10 @@ type Limiter interface {
 	Ended(ctx context.Context, tenantID, jobID, refund string)
 	// Held lists up to n jobs that the tenant's in-flight bound counts.
 	Held(ctx context.Context, tenantID string, n int64) ([]string, error)
-	// Queued lists up to n jobs that the bound of the tenant's queue counts.
+	// Queued lists those of the first n jobs in the tenant's queue that may have begun or ended unheard.
 	Queued(ctx context.Context, tenantID string, n int64) ([]string, error)
+	// Missed tells that starts and ends may have gone unheard.
+	Missed()
 }
 
 // Check validates an input before it is queued and says which task it asks for. Faults have paths within the input.
@@ -93,7 +95,10 @@ func New(ctx context.Context, cfg Config, q *queue.Queue, limits Limiter, checks
 		return nil, err
 	}
 	s.inbox = inbox
-	s.unhook = q.OnReconnect(s.hub.Drop)
+	s.unhook = q.OnReconnect(func() {
+		s.hub.Drop()
+		s.limits.Missed()
+	})
 	return s, nil
 }
 

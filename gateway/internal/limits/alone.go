@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,6 +149,22 @@ func (s *state) leave(jobID string, away bool) bool {
 	delete(s.waiting, jobID)
 	s.queued.end(jobID, away && ok) // a start and an end are one
 	return ok
+}
+
+// unsure drops the ids of jobs that surely have not begun.
+func (s *state) unsure(ids []string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(ids, func(id string) bool {
+		_, waits := s.waiting[id]
+		return waits
+	})
+}
+
+func (s *state) missed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = nil
 }
 
 // ended takes a job off both kinds of holds.

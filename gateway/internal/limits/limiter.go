@@ -148,9 +148,22 @@ func (l *Limiter) Held(ctx context.Context, tenantID string, n int64) ([]string,
 	return l.counters.Held(ctx, tenantID, n)
 }
 
-// Queued lists up to n jobs that are counted as not begun, for the same reason.
+// Queued lists jobs that are counted as not begun, for the same reason, out of the first n of them: all but those that
+// were admitted here and whose start would have been told.
 func (l *Limiter) Queued(ctx context.Context, tenantID string, n int64) ([]string, error) {
-	return l.counters.Queued(ctx, tenantID, n)
+	ids, err := l.counters.Queued(ctx, tenantID, n)
+	if st, known := l.known(tenantID); known && err == nil {
+		ids = st.unsure(ids)
+	}
+	return ids, err
+}
+
+// Missed tells that starts and ends may have gone untold until now.
+func (l *Limiter) Missed() {
+	l.states.Range(func(_, v any) bool {
+		v.(*state).missed() //nolint:forcetypeassert,errcheck // only state stores
+		return true
+	})
 }
 
 // Usage tells how much of its limits p's tenant has used.

@@ -128,6 +128,30 @@ func TestPlacesAreExactWhileJobsBeginAndEnd(t *testing.T) {
 	})
 }
 
+func TestOnlyPlacesThatMayBeFreeAreLookedThrough(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func() *redisdb.DB) {
+		t.Helper()
+		p := bounded(t, 10, 0)
+		gone, here := start(t, open(), p, limits.Config{}), start(t, open(), p, limits.Config{})
+		for id, l := range map[string]*limits.Limiter{"a": gone, "b": here} {
+			_, err := l.Admit(t.Context(), p, id, time.Now().Add(time.Hour))
+			require.NoError(t, err)
+		}
+		unsure := func() []string {
+			ids, err := here.Queued(t.Context(), "t1", 10)
+			require.NoError(t, err)
+			return ids
+		}
+		assert.Equal(t, []string{"a"}, unsure())
+		here.Missed() // its connection to the broker was cut
+		assert.ElementsMatch(t, []string{"a", "b"}, unsure())
+		here.Began(t.Context(), "t1", "b", false)
+		settled(t, here)
+		assert.Equal(t, []string{"a"}, unsure())
+	})
+}
+
 func TestPlacesOfADeadGatewayEndByThemselves(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func() *redisdb.DB) {

@@ -146,6 +146,8 @@ func (everyone) Ended(context.Context, string, string, string)                 {
 func (everyone) Began(context.Context, string, string, bool)                   {}
 func (everyone) Held(context.Context, string, int64) (ids []string, err error) { return nil, nil }
 
+func (everyone) Missed() {}
+
 func (everyone) Queued(context.Context, string, int64) (ids []string, err error) { return nil, nil }
 
 func newWorld(t *testing.T, seed uint64) *world {
