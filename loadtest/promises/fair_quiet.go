@@ -16,66 +16,101 @@ import (
 
 const oneJob = 20 * time.Millisecond // run of most jobs here
 
+// crowdKind is what a noisy tenant's jobs are like.
+type crowdKind struct {
+	name    string
+	picture string // file
+	run     func() time.Duration
+}
+
 // quiet measures how long one tenant's jobs wait, alone and behind all that another has submitted.
-func quiet(ctx context.Context, r *run) (err error) {
+func quiet(ctx context.Context, r *run) error {
+	kinds := []crowdKind{
+		{"20 ms", "fairness-real.svg", func() time.Duration { return oneJob }},
+		{"15 to 25 ms", "fairness-real-mixed.svg", func() time.Duration {
+			return time.Duration(15+rand.IntN(11)) * time.Millisecond //nolint:gosec // no secret
+		}},
+	}
 	const slots = 16
 	jobs, alone, beside := pick(r, 2_000, 100_000), pick(r, 4*time.Second, time.Minute), pick(r, time.Second, time.Minute)
+	var rows [][]string
+	var most, got []time.Duration
+	for _, k := range kinds {
+		b, err := r.behind(ctx, k, slots, jobs, alone, beside)
+		if err != nil {
+			return err
+		}
+		row := []string{k.name}
+		for _, s := range []sample{b.alone, b.meanwhile, b.beside} {
+			row = append(row, msOf(s.wait(0.5)), msOf(s.wait(0.99)))
+		}
+		rows = append(rows, append(row, number(len(b.beside)), b.noisy.wait(0.5).Round(time.Millisecond).String(), percent(b.used)))
+		most, got = append(most, b.alone.wait(0.99)*3/2+oneJob), append(got, b.beside.wait(0.99))
+	}
+	r.say("A quiet tenant sends jobs of 20 ms one at a time, %.0f a second, to a worker with %d slots: alone for %s, while a "+
+		"noisy tenant submits until %d jobs wait, and for %s after that. Noisy: every hundredth of those that started then. Jobs that all "+
+		"take equally long end in waves, and who comes between two waves waits for the next.",
+		slots/oneJob.Seconds()/50, slots, alone, jobs, beside)
+	r.table([]string{
+		"noisy jobs", "alone p50", "p99", "meanwhile p50", "p99", "beside p50", "p99", "jobs beside", "noisy p50", "utilisation",
+	}, rows)
+	for i, k := range kinds {
+		r.bound(fmt.Sprintf("noisy jobs of %s: p99 beside, %s, is at most 1.5 × alone plus a job's run, %s", k.name, msOf(got[i]), msOf(most[i])),
+			got[i] > 0 && got[i] <= most[i])
+	}
+	return nil
+}
+
+// besides are the jobs of a quiet tenant in three times, and of the noisy one in the third.
+type besides struct {
+	alone, meanwhile, beside, noisy sample
+	used                            float64
+}
+
+// behind measures one kind.
+func (r *run) behind(ctx context.Context, k crowdKind, slots, jobs int, alone, beside time.Duration) (b besides, err error) {
 	s, err := r.start(ctx, slots)
 	if err != nil {
-		return err
+		return b, err
 	}
 	defer func() { err = errors.Join(err, s.Kill()) }()
 	one, err := s.Tenant(ctx, "quiet", nil)
 	if err != nil {
-		return err
+		return b, err
 	}
 	noisy, err := s.Tenant(ctx, "noisy", nil)
 	if err != nil {
-		return err
+		return b, err
 	}
 	calls, l := newLoad(ctx)
 	defer func() { err = errors.Join(err, l.end(calls)) }()
 	t := &tally{}
 	began := time.Now()
-	capacity := slots / oneJob.Seconds()
-	l.nowAndThen(calls, one, capacity/50, t)
+	l.nowAndThen(calls, one, float64(slots)/oneJob.Seconds()/50, t)
 	if err := wait(calls, alone); err != nil {
-		return err
+		return b, err
 	}
 	submitting := time.Now()
 	var some kept
-	if err := queueUp(calls, s, noisy, jobs, &some); err != nil {
-		return err
+	if err := queueUp(calls, s, noisy, jobs, k.run, &some); err != nil {
+		return b, err
 	}
 	full := time.Now()
-	r.note("quiet: %d jobs queued after %s", jobs, full.Sub(submitting).Round(time.Millisecond))
+	r.note("quiet: %d jobs of %s queued after %s", jobs, k.name, full.Sub(submitting).Round(time.Millisecond))
 	_, to, used, err := measured(calls, s, slots, 0, beside)
 	if err != nil {
-		return err
+		return b, err
 	}
 	if err := l.end(calls); err != nil {
-		return err
+		return b, err
 	}
 	other, err := some.read(ctx, noisy)
 	if err != nil {
-		return err
+		return b, err
 	}
-	a, m, b := t.between(began, submitting), t.between(submitting, full), t.between(full, to)
-	r.say("A quiet tenant sends jobs of 20 ms one at a time, %.0f a second, to a worker with %d slots: alone for %s, while a "+
-		"noisy tenant submits %d jobs, and for %s from when so many wait. Noisy: every hundredth that had started by then.",
-		capacity/50, slots, alone, jobs, beside)
-	r.table([]string{"quiet tenant", "jobs", "wait p50", "p99", "most"}, [][]string{
-		{"alone", number(len(a)), msOf(a.wait(0.5)), msOf(a.wait(0.99)), msOf(a.wait(1))},
-		{"while the other submits", number(len(m)), msOf(m.wait(0.5)), msOf(m.wait(0.99)), msOf(m.wait(1))},
-		{"beside the backlog", number(len(b)), msOf(b.wait(0.5)), msOf(b.wait(0.99)), msOf(b.wait(1))},
-	})
-	late := other.between(full, to)
-	r.say("The noisy tenant's jobs that started beside them had waited %s (p50). The slots were in use %s of the time.",
-		late.wait(0.5).Round(time.Millisecond), percent(used))
-	most := a.wait(0.99)*3/2 + oneJob
-	r.bound(fmt.Sprintf("p99 beside the backlog, %s, is at most 1.5 × alone plus a job's run, %s", msOf(b.wait(0.99)), msOf(most)),
-		len(a) > 0 && len(b) > 0 && b.wait(0.99) <= most)
-	return r.draw("fairness-real.svg", "A quiet tenant behind another's backlog (real processes)", began, to, map[string]*tally{"quiet": t, "noisy": other})
+	b = besides{t.between(began, submitting), t.between(submitting, full), t.between(full, to), other.between(full, to), used}
+	title := "A quiet tenant behind another's backlog of jobs of " + k.name + ", on real processes"
+	return b, r.draw(k.picture, title, began, to, map[string]*tally{"quiet": t, "noisy": other})
 }
 
 // nowAndThen sends one job at a time, at random moments.
@@ -122,15 +157,14 @@ func (k *kept) read(ctx context.Context, c *stack.Client) (*tally, error) {
 }
 
 // queueUp submits jobs until so many wait, and keeps the id of every hundredth.
-func queueUp(ctx context.Context, s *stack.Stack, c *stack.Client, jobs int, some *kept) error {
-	input := sleepFor(oneJob)
+func queueUp(ctx context.Context, s *stack.Stack, c *stack.Client, jobs int, long func() time.Duration, some *kept) error {
 	begun, err := attempts(ctx, s)
 	if err != nil {
 		return err
 	}
 	for sent, missing := 0, jobs; missing > jobs/100; {
 		err := spread(ctx, missing, atOnce, func(ctx context.Context, i int) error {
-			id, err := c.Submit(ctx, input, nil)
+			id, err := c.Submit(ctx, sleepFor(long()), nil)
 			if err == nil && i%100 == 0 {
 				some.add(id)
 			}
