@@ -24,21 +24,24 @@ type meter struct {
 	load      float64 // seconds times requests in flight
 	fullEnded float64
 	fullBusy  float64 // seconds with almost all slots in use
+	emptying  bool    // requests that ran together end one after the other: none has begun since it was full
 }
 
-func (m *meter) begin() {
+func (m *meter) begin(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance(time.Now())
+	m.advance(now)
 	m.inFlight++
+	m.emptying = false
 }
 
-func (m *meter) end() {
+func (m *meter) end(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance(time.Now())
+	m.advance(now)
 	m.ended++
-	if m.full() {
+	m.emptying = m.emptying || m.full()
+	if m.emptying {
 		m.fullEnded++
 	}
 	m.inFlight--
@@ -55,9 +58,12 @@ func (m *meter) holds(slots int) {
 
 // advance lets the figures fade, and adds the time since to the busy time if there was work.
 func (m *meter) advance(now time.Time) {
-	d := now.Sub(m.at).Seconds()
 	if m.at.IsZero() {
-		d = 0
+		m.at = now
+	}
+	d := now.Sub(m.at).Seconds()
+	if d < 0 {
+		return // the callers' clocks are read before they come here one by one
 	}
 	fade := math.Exp(-d / memory.Seconds())
 	m.ended *= fade
@@ -69,18 +75,21 @@ func (m *meter) advance(now time.Time) {
 	fade = math.Exp(-d / fullMemory.Seconds())
 	m.fullEnded *= fade
 	m.fullBusy *= fade
-	if m.full() {
-		m.fullBusy += fullMemory.Seconds() * (1 - fade)
+	switch since := fullMemory.Seconds() * (1 - fade); {
+	case m.full():
+		m.fullBusy += since
+	case m.emptying: // as if the rest took as long with the other slots in use
+		m.fullBusy += since * float64(m.inFlight) / float64(m.slots)
 	}
 	m.at = now
 }
 
 // capacity is how many requests would end a second with all slots in use: as measured when they lately were, and else as
 // if a request took as long then as it does now; 0 when nothing is known.
-func (m *meter) capacity() float64 {
+func (m *meter) capacity(now time.Time) float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance(time.Now())
+	m.advance(now)
 	if m.fullBusy >= enoughFull && m.fullEnded > 0 {
 		return m.fullEnded / m.fullBusy
 	}
@@ -91,10 +100,10 @@ func (m *meter) capacity() float64 {
 }
 
 // read is what is in flight, and how many end a second of busy time; 0 when none ended for long.
-func (m *meter) read() (inFlight int, rate float64) {
+func (m *meter) read(now time.Time) (inFlight int, rate float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance(time.Now())
+	m.advance(now)
 	if m.ended < 1e-3 || m.busy <= 0 {
 		return m.inFlight, 0
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -222,8 +223,8 @@ func (r *Runner) Run(ctx context.Context, req engine.Request, emit func(delta []
 		return engine.Result{}, err
 	}
 	defer r.calls.Done()
-	f.meter.begin()
-	defer f.meter.end()
+	f.meter.begin(time.Now())
+	defer func() { f.meter.end(time.Now()) }()
 	bounded := ctx
 	if v.manifest.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -270,7 +271,7 @@ func stopping() error { return fault.New(fault.NoWorkers, "the worker is stoppin
 
 // Offers lists every model with what it can take now, ordered by name as the repository is.
 func (r *Runner) Offers() []job.Offer {
-	offers := make([]job.Offer, 0, len(r.families))
+	offers, now := make([]job.Offer, 0, len(r.families)), time.Now()
 	for _, f := range r.families {
 		o := job.Offer{Name: f.name}
 		for _, v := range f.versions {
@@ -282,8 +283,8 @@ func (r *Runner) Offers() []job.Offer {
 			o.Error = f.err.Error()
 		}
 		var inFlight int
-		inFlight, o.Rate = f.meter.read()
-		o.Capacity = f.meter.capacity()
+		inFlight, o.Rate = f.meter.read(now)
+		o.Capacity = f.meter.capacity(now)
 		o.Free = max(o.Slots-inFlight, 0)
 		offers = append(offers, o)
 	}
