@@ -2,7 +2,7 @@
 // worker are started as processes on free ports and a temporary folder, for each scenario anew. It prints Markdown, and
 // ends with status 1 when a bound does not hold.
 //
-//	go run ./loadtest/promises                                all scenarios, many minutes; make build first
+//	go run ./loadtest/promises                                all scenarios, half an hour; make build first
 //	go run ./loadtest/promises -list                          their names
 //	go run ./loadtest/promises -only quiet,jain               some of them
 //	go run ./loadtest/promises -short                         small ones: does it work at all? (the figures say little)
