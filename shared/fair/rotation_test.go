@@ -31,7 +31,7 @@ func TestARoundServesByWeight(t *testing.T) {
 		most := 4 + r.IntN(40)
 		x, all := randomRing(r, 1+r.IntN(200), []int{1, 4, 9}[r.IntN(3)])
 		parts, _ := partOf(time.Unix(0, 0), time.Second, x.total/float64(most-1))
-		round := time.Duration(parts) * time.Second //nolint:gosec // few
+		round := time.Duration(parts) * time.Second
 		const steps = 4096
 		got := map[*backlog]float64{}
 		for i := range steps {
