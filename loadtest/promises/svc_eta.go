@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -51,7 +52,7 @@ func forecasts(ctx context.Context, r *run) error {
 			}
 			r.note("eta: %s: %s", k.name, out.ratios.text())
 			rows = append(rows, []string{
-				k.name, fmt.Sprint(out.jobs), fmt.Sprint(len(out.ratios)), fmt.Sprint(out.silent), out.waits.ms(0.5),
+				k.name, strconv.Itoa(out.jobs), strconv.Itoa(len(out.ratios)), strconv.Itoa(out.silent), out.waits.ms(0.5),
 				fmt.Sprintf("%.2f", out.ratios.quantile(0.5)), fmt.Sprintf("%.2f", out.ratios.quantile(0.1)), fmt.Sprintf("%.2f", out.ratios.quantile(0.9)),
 			})
 			if m := out.ratios.quantile(0.5); k.bound {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/penstock-dev/penstock/loadtest/internal/stack"
@@ -52,7 +53,7 @@ func killed(ctx context.Context, r *run) error {
 		r.say("Two workers with %d slots each, default leases, and %d jobs of %v in their slots when one of the workers is killed with "+
 			"-9; another is started when all have ended. From the kill, of the jobs that had to run again:", slots, slots, takes)
 		r.table([]string{"kills", "jobs run again", "until the next start p50", "p99", "until the end p50", "p99", "most", "not succeeded", "on a third attempt"}, [][]string{{
-			fmt.Sprint(kills), fmt.Sprint(len(ends)), starts.ms(0.5), starts.ms(0.99), ends.ms(0.5), ends.ms(0.99), ends.ms(1), fmt.Sprint(lost), fmt.Sprint(twice),
+			strconv.Itoa(kills), strconv.Itoa(len(ends)), starts.ms(0.5), starts.ms(0.99), ends.ms(0.5), ends.ms(0.99), ends.ms(1), strconv.Itoa(lost), strconv.Itoa(twice),
 		}})
 		r.bound(fmt.Sprintf("p99 %s ≤ %v and the job's own %v", ends.ms(0.99), limit, takes), len(ends) > 0 && ends.quantile(0.99) <= millis(limit+takes))
 		r.bound("all jobs succeeded", lost == 0)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,7 @@ func leases(ctx context.Context, r *run) error {
 		}
 		r.say("%d jobs of %v on one worker with %d slots, whose leases last %v.", n, takes, slots, lease)
 		r.table([]string{"jobs", "succeeded", "on a later attempt than the first", "attempts that the worker settled", "took", "at least"}, [][]string{{
-			fmt.Sprint(n), fmt.Sprint(n - int(failed.Load())), fmt.Sprint(again.Load()), fmt.Sprint(m.Sum("penstock_worker_attempts_total")),
+			strconv.Itoa(n), strconv.Itoa(n - int(failed.Load())), strconv.FormatInt(again.Load(), 10), fmt.Sprint(m.Sum("penstock_worker_attempts_total")),
 			fmt.Sprintf("%.1f s", finished.Sub(begin).Seconds()), fmt.Sprintf("%.1f s", takes.Seconds()*float64((n+slots-1)/slots)),
 		}})
 		r.bound(fmt.Sprintf("%d jobs on a second attempt, %d not succeeded, both 0", again.Load(), failed.Load()), again.Load()+failed.Load() == 0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ const (
 
 // overload measures what is left of the capacity when three times as much is asked for, and how the rest is refused.
 func overload(ctx context.Context, r *run) error {
-	return r.on(ctx, overloadSlots, []string{"PENSTOCK_PROFILES=true"}, func(s *stack.Stack) error {
+	return r.on(ctx, overloadSlots, nil, func(s *stack.Stack) error {
 		cs, err := manyTenants(ctx, s, "crowd", 8, nil)
 		if err != nil {
 			return err
@@ -226,13 +227,13 @@ func (f *flooded) rest(ctx context.Context) error {
 func (f *flooded) perSecond() float64 { return float64(f.steady) / (f.lasted * 4 / 5).Seconds() }
 
 func (f *flooded) row(name string, capacity float64) []string {
-	other := fmt.Sprint(f.other)
+	other := strconv.Itoa(f.other)
 	if f.odd != "" {
 		other += " (" + f.odd + ")"
 	}
 	return []string{
-		name, fmt.Sprint(f.sent), fmt.Sprintf("%.0f", f.perSecond()), fmt.Sprintf("%.1f %%", 100*f.perSecond()/capacity),
-		f.good.ms(0.5), f.good.ms(0.99), fmt.Sprint(len(f.refused)), f.refused.ms(0.5), f.refused.ms(0.99),
-		fmt.Sprint(f.accepted), fmt.Sprint(f.expired), fmt.Sprint(f.hungUp), other,
+		name, strconv.Itoa(f.sent), fmt.Sprintf("%.0f", f.perSecond()), fmt.Sprintf("%.1f %%", 100*f.perSecond()/capacity),
+		f.good.ms(0.5), f.good.ms(0.99), strconv.Itoa(len(f.refused)), f.refused.ms(0.5), f.refused.ms(0.99),
+		strconv.Itoa(f.accepted), strconv.Itoa(f.expired), strconv.Itoa(f.hungUp), other,
 	}
 }

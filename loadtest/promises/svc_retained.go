@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/penstock-dev/penstock/loadtest/internal/stack"
@@ -86,7 +87,7 @@ func (r *run) keepMore(ctx context.Context, s *stack.Stack, c *stack.Client, n i
 		}
 		rate := float64(upTo-done) / time.Since(begin).Seconds()
 		done = upTo
-		row, _, err := store(ctx, s, fmt.Sprint(upTo), upTo, &empty)
+		row, _, err := store(ctx, s, strconv.Itoa(upTo), upTo, &empty)
 		if err != nil {
 			return empty, nil, err
 		}

@@ -142,8 +142,8 @@ func cutStreams(ctx context.Context, r *run) error {
 			"or at a random moment, and resumed with `Last-Event-ID`. Every twentieth is then read once more from the start, and "+
 			"compared byte for byte.", n, cutTokens, cutMillis, cuts)
 		r.table([]string{"streams", "cuts", "events", "gaps", "repeats", "without `done`", "other bytes", "attempts beyond the first"}, [][]string{{
-			fmt.Sprint(all.streams), fmt.Sprint(all.cuts), fmt.Sprint(all.events), fmt.Sprint(all.gaps), fmt.Sprint(all.repeats),
-			fmt.Sprint(all.endless), fmt.Sprint(all.differ), fmt.Sprint(all.restarts),
+			strconv.Itoa(all.streams), strconv.Itoa(all.cuts), strconv.Itoa(all.events), strconv.Itoa(all.gaps), strconv.Itoa(all.repeats),
+			strconv.Itoa(all.endless), strconv.Itoa(all.differ), strconv.Itoa(all.restarts),
 		}})
 		r.bound("no gap, no repeat, no stream without its end, no other bytes", all.gaps+all.repeats+all.endless+all.differ == 0)
 		return nil

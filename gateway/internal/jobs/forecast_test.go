@@ -112,7 +112,7 @@ func TestTheDepthOfALaneFollowsWhatComesAndGoes(t *testing.T) {
 	t.Parallel()
 	d := open(t)
 	lane := queue.Lane{Model: "m", Class: job.Standard, Kind: queue.Express}
-	f := newForecast(d.Service.queue, d.catalog, d.lanes)
+	f := newForecast(d.queue, d.catalog, d.lanes)
 	f.lanes[lane] = &laneDepth{Depth: queue.Depth{Waiting: 3}, asked: time.Now().Add(time.Hour)} // the broker is not asked
 	f.came(lane)
 	f.came(lane)

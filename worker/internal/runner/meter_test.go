@@ -15,7 +15,7 @@ type ends []time.Time
 func (e ends) Len() int           { return len(e) }
 func (e ends) Less(i, j int) bool { return e[i].Before(e[j]) }
 func (e ends) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
-func (e *ends) Push(x any)        { *e = append(*e, x.(time.Time)) } //nolint:forcetypeassert,errcheck // only this test pushes
+func (e *ends) Push(x any)        { *e = append(*e, x.(time.Time)) } //nolint:errcheck // only this test pushes
 func (e *ends) Pop() any {
 	last := (*e)[len(*e)-1]
 	*e = (*e)[:len(*e)-1]
@@ -34,7 +34,7 @@ func play(m *meter, rounds int, period time.Duration, takes func() time.Duration
 		heap.Push(&running, at.Add(takes()))
 	}
 	finish := func() time.Time {
-		at := heap.Pop(&running).(time.Time) //nolint:forcetypeassert,errcheck // only times are pushed
+		at := heap.Pop(&running).(time.Time) //nolint:errcheck // only times are pushed
 		m.end(at)
 		return at
 	}
