@@ -165,13 +165,15 @@ func (f *forecast) wait(model string, n int) time.Duration {
 	return time.Duration(float64(n) / c * float64(time.Second))
 }
 
-// inTime refuses a job that would wait past its deadline.
+// inTime refuses a job that would wait past its deadline, or just about: forecasts are off by a tenth or so, and a job
+// is better refused at once than given up after it has waited.
 func (f *forecast) inTime(ctx context.Context, j *job.Job, deadline time.Duration) error {
 	b := f.backlogs.Backlog(j, false)
 	would := *j
 	would.Backlog = b != nil
 	n := f.position(ctx, &would, 0, b)
-	if w := f.wait(j.Model, n); w > deadline {
+	w := f.wait(j.Model, n)
+	if w += w / 8; w > deadline {
 		return &fault.Error{
 			Code: fault.Overloaded, RetryAfter: w - deadline,
 			Detail: "the jobs before this one would take longer than it may wait",
