@@ -56,14 +56,14 @@ func newJob(tenant string, i int) *job.Job {
 	}
 }
 
-// hint waits for a gateway's hint of a tenant.
-func (b *bench) hint(from, tenant string) {
+// hint waits for a gateway's hint.
+func (b *bench) hint(from string) {
 	b.t.Helper()
 	for deadline := time.After(20 * time.Second); ; {
 		select {
 		case h := <-b.hints:
-			if h.From == from && h.Lane.Tenant == tenant {
-				assert.Equal(b.t, queue.Lane{Model: "m", Class: job.Standard, Kind: queue.Backlog, Tenant: tenant}, h.Lane)
+			if h.From == from {
+				assert.Equal(b.t, queue.Lane{Model: "m", Class: job.Standard, Kind: queue.Backlog, Tenant: "acme"}, h.Lane)
 				return
 			}
 		case <-deadline:
@@ -126,7 +126,7 @@ func TestWorkersAreToldOfABacklogAgainAndAgain(t *testing.T) {
 	l, _ := b.open("g1", 1)
 	_, jobs := enter(l, "acme", 20)
 	for range 3 {
-		b.hint("g1", "acme")
+		b.hint("g1")
 	}
 	for _, j := range jobs {
 		l.Leave(j)
@@ -139,9 +139,9 @@ func TestANewWorkerIsTold(t *testing.T) {
 	b := newBench(t)
 	l, _ := b.open("g1", 1)
 	enter(l, "acme", 20)
-	b.hint("g1", "acme")
+	b.hint("g1")
 	l.Again()
-	b.hint("g1", "acme")
+	b.hint("g1")
 }
 
 func TestBacklogsAreFoundAtTheStart(t *testing.T) {
@@ -151,7 +151,7 @@ func TestBacklogsAreFoundAtTheStart(t *testing.T) {
 	j.Backlog = true
 	require.NoError(t, b.gw.Publish(t.Context(), j))
 	l, _ := b.open("g2", 1)
-	b.hint("g2", "acme")
+	b.hint("g2")
 	late := newJob("acme", 2)
 	l.Enter(late)
 	assert.True(t, late.Backlog, "it goes behind what was there")
@@ -167,7 +167,7 @@ func TestABacklogOfADeadGatewayIsTakenOver(t *testing.T) {
 	j.Backlog = true
 	require.NoError(t, b.gw.Publish(t.Context(), j))
 	enter(first, "acme", 20)
-	b.hint("g1", "acme")
+	b.hint("g1")
 	require.Eventually(t, func() bool {
 		x := newJob("acme", 9)
 		survivor.Enter(x)
@@ -175,8 +175,8 @@ func TestABacklogOfADeadGatewayIsTakenOver(t *testing.T) {
 		return x.Backlog
 	}, 5*time.Second, 5*time.Millisecond, "another gateway's backlog counts here, too")
 	die()
-	b.hint("g2", "acme")
-	b.hint("g2", "acme")
+	b.hint("g2")
+	b.hint("g2")
 }
 
 func TestABacklogThatIsNotThereIsForgotten(t *testing.T) {
