@@ -6,6 +6,7 @@
 //	go run ./loadtest/promises -list                          their names
 //	go run ./loadtest/promises -only quiet,jain               some of them
 //	go run ./loadtest/promises -short                         small ones: does it work at all? (the figures say little)
+//	go run ./loadtest/promises -only retained -retained 100000
 //	go run ./loadtest/promises -pictures deploy/docs          writes the pictures too
 //
 // The generator shares the machine with what it measures. Figures of quick jobs are of all three together.
