@@ -53,11 +53,16 @@ type fleet struct {
 	tenants int // with unfinished jobs from here, of any class
 	slots   int
 	read    time.Time // when slots was
+
+	unfinished int // jobs from here, when last counted
+	counted    time.Time
 }
 
 const (
-	expressBound = 8           // unfinished jobs that any tenant may have on the express lane
-	fleetFor     = time.Second // how long the workers' slots are believed
+	expressBound = 8                     // unfinished jobs that any tenant may have on the express lane
+	fleetFor     = time.Second           // how long the workers' slots are believed
+	fewTallies   = 100                   // so many are counted whenever it is asked
+	countedFor   = 10 * time.Millisecond // more are counted that rarely
 	hintTick     = 10 * time.Millisecond
 	tellEvery    = time.Second      // all backlogs are told of again: hints get lost, and leases run out
 	mostTold     = 500              // hints a second for that
@@ -215,16 +220,25 @@ func (l *Lanes) Held(model string, class job.Class) (n int) {
 	return n
 }
 
-// Unfinished is how many jobs of a model, of those accepted here, have not ended as far as this gateway knows.
-func (l *Lanes) Unfinished(model string) (n int) {
+// Unfinished is how many jobs of a model, of those accepted here, have not ended as far as this gateway knew a moment ago.
+func (l *Lanes) Unfinished(model string) int {
+	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	f := l.models[model]
+	if f == nil {
+		return 0
+	}
+	if len(l.tallies) > fewTallies && now.Sub(f.counted) < countedFor {
+		return f.unfinished
+	}
+	f.unfinished, f.counted = 0, now
 	for k, t := range l.tallies {
 		if k.Model == model {
-			n += t.express + t.backlog
+			f.unfinished += t.express + t.backlog
 		}
 	}
-	return n
+	return f.unfinished
 }
 
 // Totals is how many unfinished jobs are on express and in backlogs, and how many tenants have one of a model and class, as
