@@ -34,7 +34,8 @@ func openStreams(ctx context.Context, r *run) error {
 		if err != nil {
 			return err
 		}
-		before, err := look(ctx, s.Gateway())
+		quiet := pick(r, 2*time.Second, 100*time.Second)
+		before, err := look(ctx, s.Gateway(), quiet)
 		if err != nil {
 			return err
 		}
@@ -58,18 +59,18 @@ func openStreams(ctx context.Context, r *run) error {
 		if err != nil {
 			return err
 		}
-		during, err := look(ctx, s.Gateway())
+		during, err := look(ctx, s.Gateway(), quiet)
 		if err != nil {
 			return err
 		}
 		runtime.KeepAlive(bodies)
 		closeAll()
-		after, err := look(ctx, s.Gateway())
+		after, err := look(ctx, s.Gateway(), quiet)
 		if err != nil {
 			return err
 		}
 		r.say("%d streams of scheduled jobs, all open at once, %d of which told the job's status. The gateway's memory is read after "+
-			"5 quiet seconds and two collections.", n, heard.Load())
+			"two quiet minutes.", n, heard.Load())
 		r.table([]string{"", "resident", "Go heap in use", "goroutines' stacks", "goroutines"}, [][]string{
 			before.row("before"), during.row("open"), after.row("closed"),
 		})
@@ -87,10 +88,11 @@ type footprint struct {
 	heap, stacks, goroutines float64
 }
 
-// look leaves a process that serves profiles alone for a while, has it collect its garbage, and reads its memory.
-func look(ctx context.Context, p *stack.Process) (f footprint, err error) {
-	for range 2 {
-		if err := pause(ctx, 2500*time.Millisecond); err != nil {
+// look leaves a process that serves profiles alone for a while, has it collect its garbage, and reads its memory. A gateway
+// gives memory back when it has collected nothing for a minute and a half.
+func look(ctx context.Context, p *stack.Process, quiet time.Duration) (f footprint, err error) {
+	for _, d := range []time.Duration{quiet, quiet / 4} {
+		if err := pause(ctx, d); err != nil {
 			return f, err
 		}
 		if err := p.Collect(ctx); err != nil {

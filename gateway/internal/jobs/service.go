@@ -61,6 +61,7 @@ type Service struct {
 	catalog  *catalog
 	forecast *forecast
 	lanes    *lanes.Lanes
+	watchers watchers
 	checks   map[string]Check // by engine
 	log      *slog.Logger
 	unhook   func()
@@ -82,7 +83,7 @@ func New(ctx context.Context, cfg Config, q *queue.Queue, limits Limiter, checks
 	}
 	s := &Service{
 		cfg: cfg, queue: q, limits: limits, hub: results.NewHub(), ids: job.NewIDs(), checks: checks, log: log, catalog: newCatalog(cfg.Grace),
-		swept: map[string]time.Time{},
+		swept: map[string]time.Time{}, watchers: watchers{byJob: map[jobKey][]*watcher{}},
 	}
 	s.lanes = lanes.New(q, s.catalog.slots, s.ids.Mark(), log)
 	s.catalog.joined = s.lanes.Again
@@ -97,6 +98,7 @@ func New(ctx context.Context, cfg Config, q *queue.Queue, limits Limiter, checks
 	s.inbox = inbox
 	s.unhook = q.OnReconnect(func() {
 		s.hub.Drop()
+		s.watchers.missed()
 		s.limits.Missed()
 	})
 	return s, nil
@@ -124,6 +126,7 @@ func (s *Service) Unfinished() (express, backlog, backlogs int) { return s.lanes
 // heard runs on the inbox's goroutine for each stored event of a job submitted here.
 func (s *Service) heard(tenantID, id string, e *job.Event) {
 	s.hub.Deliver(tenantID, id, e)
+	s.watchers.grown(tenantID, id, e.Seq)
 	if e.Kind == job.Started || e.Kind == job.Output || e.Kind == job.Retrying { // the first may go unheard
 		s.limits.Began(context.Background(), tenantID, id, e.Kind != job.Started || e.Attempt > 1)
 	}

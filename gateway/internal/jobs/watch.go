@@ -1,8 +1,11 @@
 package jobs
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/penstock-dev/penstock/shared/job"
 )
 
 // staleRead is the pause before a log that does not show yet what it was said to hold is read again: in a cluster, a
@@ -22,8 +25,13 @@ type watcher struct {
 	bell   chan struct{} // rings when one of them has changed
 }
 
+// watch hears of a job's log. What this gateway made it hears of anyway; another's job costs a subscription.
 func (s *Service) watch(tenantID, id string) (*watcher, error) {
 	w := &watcher{bell: make(chan struct{}, 1)}
+	if job.Mark(id) == s.ids.Mark() {
+		w.stop = s.watchers.add(tenantID, id, w)
+		return w, nil
+	}
 	stop, err := s.queue.Watch(tenantID, id, w.grown)
 	if err != nil {
 		return nil, unavailable(err)
@@ -40,6 +48,48 @@ func (w *watcher) grown(seq uint64) {
 	select {
 	case w.bell <- struct{}{}:
 	default:
+	}
+}
+
+// watchers are those of jobs that this gateway made.
+type watchers struct {
+	mu    sync.Mutex
+	byJob map[jobKey][]*watcher // guarded by mu
+}
+
+type jobKey struct{ tenant, id string }
+
+func (ws *watchers) add(tenantID, id string, w *watcher) (stop func()) {
+	k := jobKey{tenantID, id}
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.byJob[k] = append(ws.byJob[k], w)
+	return func() {
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		rest := slices.DeleteFunc(ws.byJob[k], func(x *watcher) bool { return x == w })
+		if ws.byJob[k] = rest; len(rest) == 0 {
+			delete(ws.byJob, k)
+		}
+	}
+}
+
+func (ws *watchers) grown(tenantID, id string, seq uint64) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.byJob[jobKey{tenantID, id}] {
+		w.grown(seq)
+	}
+}
+
+// missed tells all that there may be more than they heard of.
+func (ws *watchers) missed() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, list := range ws.byJob {
+		for _, w := range list {
+			w.grown(0)
+		}
 	}
 }
 
