@@ -60,7 +60,6 @@ type fleet struct {
 
 const (
 	expressBound = 8 // unfinished jobs that a tenant may have on the express lane beyond its even part
-	leastBound   = 2 // the same, however many tenants there are
 	fleetFor     = time.Second           // how long the workers' slots are believed
 	fewTallies   = 100                   // so many are counted whenever it is asked
 	countedFor   = 10 * time.Millisecond // more are counted that rarely
@@ -258,18 +257,15 @@ func (l *Lanes) Totals() (express, backlog, tenants int) {
 }
 
 // bound is how many unfinished jobs of a model a tenant may have on the express lane: its even part of the workers' slots
-// and some more, so that what waits elsewhere really waits; fewer where there are more tenants than slots. It is called with
-// mu held.
+// and some more, so that what waits elsewhere really waits. Fewer where there is a crowd were worse: many short backlogs
+// then take turns of a second, where one line is quick. It is called with mu held.
 func (l *Lanes) bound(model string, now time.Time) int {
 	f := l.models[model]
 	if now.Sub(f.read) > fleetFor {
 		f.slots, f.read = l.slots(model), now
 	}
-	even, least := f.slots/max(1, f.tenants), expressBound
-	if f.slots > 0 && f.tenants > f.slots { // a crowd on express holds everybody up
-		least = max(leastBound, expressBound*f.slots/f.tenants)
-	}
-	return even + max(least, even/4)
+	even := f.slots / max(1, f.tenants)
+	return even + max(expressBound, even/4)
 }
 
 // of is called with mu held.
