@@ -59,7 +59,7 @@ type fleet struct {
 }
 
 const (
-	expressBound = 8 // unfinished jobs that a tenant may have on the express lane beyond its even part
+	expressBound = 8                     // unfinished jobs that a tenant may have on the express lane beyond its even part
 	fleetFor     = time.Second           // how long the workers' slots are believed
 	fewTallies   = 100                   // so many are counted whenever it is asked
 	countedFor   = 10 * time.Millisecond // more are counted that rarely
