@@ -106,6 +106,7 @@ type QueueConfig struct {
 // ResultsConfig says how long answers are kept.
 type ResultsConfig struct {
 	Retention     time.Duration `yaml:"retention" env:"PENSTOCK_RESULTS_RETENTION" doc:"how long an ended job stays readable"`
+	MaxBytes      config.Bytes  `yaml:"max_bytes" env:"PENSTOCK_RESULTS_MAX_BYTES" doc:"bound of what is kept of jobs beside their inputs; beyond it the oldest results are forgotten before their time; 0 for what the broker's store holds"`
 	SyncRetention time.Duration `yaml:"sync_retention" env:"PENSTOCK_RESULTS_SYNC_RETENTION" doc:"the same of a success whose caller waited for it and got it; 0 for no difference, as a bound of its own costs the broker a fifth of its speed"`
 }
 
@@ -178,6 +179,7 @@ func (c *Config) Validate() error {
 	bad(c.Queue.Profile == "fast" || c.Queue.Profile == "durable", "queue.profile: %q is neither fast nor durable", c.Queue.Profile)
 	bad(c.Jobs.MaxAttempts >= 1 && c.Jobs.MaxAttempts <= 20, "jobs.max_attempts: is 1 to 20")
 	bad(c.HTTP.MaxBody > 0 && c.HTTP.MaxBody <= 3<<20, "http.max_body: is 1 byte to 3 MiB")
+	bad(c.Results.MaxBytes == 0 || c.Results.MaxBytes >= 1<<20, "results.max_bytes: is 0 or at least 1 MiB")
 	bad(c.Blobs.MaxBytes > 0, "blobs.max_bytes: is at least 1 byte")
 	bad(c.Blobs.TTL > 0, "blobs.ttl: is more than 0")
 	r := &c.Results

@@ -119,7 +119,7 @@ func (g *gateway) openRedis(ctx context.Context) error {
 func (g *gateway) openQueue(ctx context.Context) error {
 	o := queue.Options{
 		Name: "penstock-gateway", URL: g.cfg.NATSURL, Replicas: g.cfg.Queue.Replicas,
-		Retention: g.cfg.Results.Retention, EventTTL: g.cfg.Results.SyncRetention > 0, MaxBytes: int64(g.cfg.Queue.MaxBytes),
+		Retention: g.cfg.Results.Retention, EventTTL: g.cfg.Results.SyncRetention > 0, EventBytes: int64(g.cfg.Results.MaxBytes), MaxBytes: int64(g.cfg.Queue.MaxBytes),
 		BlobTTL: g.cfg.Blobs.TTL, BlobBytes: int64(g.cfg.Blobs.MaxStored),
 	}
 	if g.cfg.NATSURL == "" {

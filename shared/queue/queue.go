@@ -27,9 +27,12 @@ type Options struct {
 	Retention time.Duration // how long an ended job stays readable; 24 h by default
 	EventTTL  bool          // ends may say that they are kept for less (job.Job's Keep); once so, it stays
 	MaxBytes  int64         // bound of JOBS; 0 means the broker's own
-	AckWait   time.Duration // a lease's length; 3 s by default
-	BlobTTL   time.Duration // how long a blob is kept; 24 h by default
-	BlobBytes int64         // bound of all blobs; 0 means the broker's own
+	// EventBytes bounds EVENTS: beyond it the oldest are forgotten before their time. 0 means the broker's own bound, at which
+	// the newest are refused.
+	EventBytes int64
+	AckWait    time.Duration // a lease's length; 3 s by default
+	BlobTTL    time.Duration // how long a blob is kept; 24 h by default
+	BlobBytes  int64         // bound of all blobs; 0 means the broker's own
 }
 
 // Queue is a connection to the broker with the streams in place. It is safe for concurrent use.

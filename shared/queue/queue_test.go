@@ -356,3 +356,26 @@ func TestCreditThatIsWithdrawnBringsNothing(t *testing.T) {
 	p.Ask(1)
 	assert.True(t, receive(t, got).Waited)
 }
+
+// Results beyond the bound in bytes make room, the oldest first; what has not ended stays.
+func TestOldResultsMakeRoom(t *testing.T) {
+	t.Parallel()
+	q := testenv.StartBroker(t).Gateway(queue.Options{EventBytes: 64 << 10})
+	ctx := within(t, 20*time.Second)
+	waiting := newJob()
+	require.NoError(t, q.Publish(ctx, waiting))
+	var jobs []*job.Job
+	for range 40 {
+		j := newJob()
+		e := &job.Event{Kind: job.End, Status: job.Succeeded, Attempt: 1, At: job.Stamp(time.Now()), Job: j, Body: []byte(`"` + strings.Repeat("x", 4<<10) + `"`)}
+		require.NoError(t, q.Append(ctx, j.Tenant, j.ID, e, 0))
+		jobs = append(jobs, j)
+	}
+	_, err := q.Last(ctx, jobs[0].Tenant, jobs[0].ID)
+	require.ErrorIs(t, err, queue.ErrNotFound)
+	newest := jobs[len(jobs)-1]
+	_, err = q.Last(ctx, newest.Tenant, newest.ID)
+	require.NoError(t, err)
+	_, _, err = q.Find(ctx, waiting.Tenant, waiting.ID)
+	require.NoError(t, err)
+}

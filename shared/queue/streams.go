@@ -81,7 +81,7 @@ func (q *Queue) makeStreams(ctx context.Context) (err error) {
 		}},
 		{&q.events, jetstream.StreamConfig{
 			Name: eventsStream, Subjects: []string{"events.>"}, MaxAge: q.opts.Retention, AllowDirect: true,
-			RePublish: liveTransform(), AllowMsgTTL: ttl,
+			MaxBytes: unbounded(q.opts.EventBytes), Discard: jetstream.DiscardOld, RePublish: liveTransform(), AllowMsgTTL: ttl,
 		}},
 		{&q.dead, jetstream.StreamConfig{
 			Name: deadStream, Subjects: []string{"dead.>"}, MaxAge: deadRetention, AllowDirect: true,
