@@ -101,6 +101,16 @@ func mutations() []mutation {
 			pkg: "./shared/fair", tests: "TestSharesOfTwoBacklogs",
 		},
 		{
+			promise: "a tenant has no more in the queue than max_queued", what: "the refusal",
+			file: "gateway/internal/limits/limiter.go", old: "m > 0 && c.Queued > m && refusal == nil", put: "m > 0 && c.Queued > 10*m && refusal == nil",
+			pkg: "./gateway/internal/limits", tests: "TestPlacesAreExactOverGateways",
+		},
+		{
+			promise: "a plan caps the priority", what: "the comparison",
+			file: "gateway/internal/jobs/plan.go", old: "bounded && c.Above(top)", put: "bounded && c == \"\"",
+			pkg: jobsTests, tests: "TestAPlanCapsThePriority",
+		},
+		{
 			promise: "a blob is its tenant's alone", what: "the tenant in its name",
 			file: "shared/queue/blobs.go", old: "return tenant + \"/\" + ref", put: "return ref",
 			pkg: queueTests, tests: "TestABlobIsItsTenantsAlone",

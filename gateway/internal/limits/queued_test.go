@@ -86,6 +86,41 @@ func TestAStartThatWentUnheardIsToldByAnOutput(t *testing.T) {
 	})
 }
 
+// Many callers at two gateways get as many places as there are, together.
+func TestPlacesAreExactOverGateways(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func() *redisdb.DB) {
+		t.Helper()
+		const bound, callers = 8, 40
+		p := bounded(t, bound, 0)
+		gateways := [2]*limits.Limiter{start(t, open(), p, limits.Config{}), start(t, open(), p, limits.Config{})}
+		admit := func(i int) bool {
+			_, err := gateways[i%2].Admit(context.Background(), p, "job"+strconv.Itoa(i), time.Now().Add(time.Hour))
+			if err != nil {
+				assert.Equal(t, fault.QueueFull, fault.CodeOf(err))
+			}
+			return err == nil
+		}
+		var admitted atomic.Int64
+		var wg sync.WaitGroup
+		for i := range callers {
+			wg.Go(func() {
+				if admit(i) {
+					admitted.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		assert.LessOrEqual(t, admitted.Load(), int64(bound))
+		for i := range bound { // those that came at the same moment may all have been refused
+			if admit(callers + i) {
+				admitted.Add(1)
+			}
+		}
+		assert.Equal(t, int64(bound), admitted.Load())
+	})
+}
+
 func TestPlacesAreExactWhileJobsBeginAndEnd(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func() *redisdb.DB) {
