@@ -142,7 +142,7 @@ func (c *conn) consume(n int) {
 // fill reads more from the socket behind what is there.
 func (c *conn) fill() error {
 	if c.buf == nil {
-		c.buf = make([]byte, 4096)
+		c.buf = make([]byte, 2048) // most requests fit, and thousands of streams wait with one each
 	}
 	if c.w == len(c.buf) {
 		if c.r > 0 {
