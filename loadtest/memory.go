@@ -64,7 +64,7 @@ func (b *bencher) fill(ctx context.Context, m *memoryReport) (err error) {
 		return err
 	}
 	nats := filepath.Join(b.stack.data, "nats")
-	files, err := folderSize(nats)
+	files, err := process.Disk(nats)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (b *bencher) fill(ctx context.Context, m *memoryReport) (err error) {
 		return err
 	}
 	m.live = [2]float64{now[0] - heap[0], now[1] - heap[1]}
-	m.files, err = folderSize(nats)
+	m.files, err = process.Disk(nats)
 	m.files -= files
 	return err
 }

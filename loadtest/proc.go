@@ -2,9 +2,7 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,22 +71,4 @@ func parseBusy(b []byte) (time.Duration, error) {
 		}
 	}
 	return time.Duration(ticks) * process.ClockTick, nil
-}
-
-// folderSize adds up the blocks that a folder's files take, which for sparse ones are less than they are long.
-func folderSize(dir string) (n int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			n += st.Blocks * 512
-		}
-		return nil
-	})
-	return n, err
 }

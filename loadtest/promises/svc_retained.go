@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/penstock-dev/penstock/loadtest/internal/process"
 	"github.com/penstock-dev/penstock/loadtest/internal/stack"
 )
 
@@ -102,7 +103,7 @@ func (r *run) keepMore(ctx context.Context, s *stack.Stack, c *stack.Client, n i
 func store(ctx context.Context, s *stack.Stack, name string, n int, empty *storage) (row []string, k storage, err error) {
 	var e1, e2 error
 	k.footprint, e1 = look(ctx, s.Gateway(), 2*time.Second)
-	k.files, e2 = stack.Disk(filepath.Join(s.Data(), "nats"))
+	k.files, e2 = process.Disk(filepath.Join(s.Data(), "nats"))
 	if err := errors.Join(e1, e2); err != nil {
 		return nil, k, err
 	}
