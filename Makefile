@@ -1,7 +1,7 @@
 # Penstock. `make` lists the targets. Needed: Go, a C compiler, make and npm; nothing is installed outside this folder,
 # and no target needs root.
 .DEFAULT_GOAL := help
-.PHONY: help run build onnxruntime test race lint fmt bench promises chaos chaos-long docs docs-check clean need-go need-cc
+.PHONY: help run build onnxruntime test race lint fmt bench promises chaos chaos-long power-cut docs docs-check clean need-go need-cc
 
 GO ?= go
 # Linters have their own module, so that their dependencies are not ours. The first use builds them, some minutes.
@@ -47,6 +47,9 @@ chaos: onnxruntime build ## kill processes under load, and look for jobs lost or
 
 chaos-long: onnxruntime build ## the same with 1,000 kills (about 20 minutes), as deploy/docs/chaos.md reports it
 	@$(WITH_LIBRARY) $(GO) run ./loadtest/chaos -onnxruntime "$$PENSTOCK_ONNXRUNTIME" -kills 1000 $(CHAOS)
+
+power-cut: onnxruntime build ## cut the power of the durable queue, and look for jobs lost (seconds; Linux with /dev/fuse, root or fusermount3)
+	@$(WITH_LIBRARY) $(GO) run ./loadtest/powercut $(POWERCUT)
 
 docs: need-go ## write deploy/docs/configuration.md from the configuration structs
 	@$(GO) run ./deploy/dev/confdoc deploy/docs/configuration.md
