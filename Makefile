@@ -48,7 +48,7 @@ chaos: onnxruntime build ## kill processes under load, and look for jobs lost or
 chaos-long: onnxruntime build ## the same with 1,000 kills (about 20 minutes), as deploy/docs/chaos.md reports it
 	@$(WITH_LIBRARY) $(GO) run ./loadtest/chaos -onnxruntime "$$PENSTOCK_ONNXRUNTIME" -kills 1000 $(CHAOS)
 
-power-cut: onnxruntime build ## cut the power of the durable queue, and look for jobs lost (seconds; Linux with /dev/fuse, root or fusermount3)
+power-cut: onnxruntime build ## cut the power of the durable queue, and look for jobs lost (seconds; Linux with /dev/fuse)
 	@$(WITH_LIBRARY) $(GO) run ./loadtest/powercut $(POWERCUT)
 
 docs: need-go ## write deploy/docs/configuration.md from the configuration structs

@@ -82,8 +82,8 @@ func (d *disk) try(f func() error) error {
 }
 
 // strikes tells whether the power is cut now, before an operation or a sync.
-func (d *disk) strikes(sync bool) bool {
-	if d.strike == nil || d.strike.sync != sync {
+func (d *disk) strikes(atSync bool) bool {
+	if d.strike == nil || d.strike.sync != atSync {
 		return false
 	}
 	if d.strike.after--; d.strike.after >= 0 {
@@ -139,7 +139,7 @@ func (d *disk) open(path string, flags int, mode os.FileMode) (h *handle, err er
 		truncates := flags&os.O_TRUNC != 0
 		synced := flags&os.O_SYNC == os.O_SYNC || flags&syscall.O_DSYNC == syscall.O_DSYNC
 		// A write in place must not land at the end, and it is the disk that syncs.
-		f, err := os.OpenFile(name, flags&^(os.O_APPEND|os.O_SYNC|syscall.O_DSYNC|os.O_TRUNC), mode)
+		f, err := os.OpenFile(name, flags&^(os.O_APPEND|os.O_SYNC|syscall.O_DSYNC|os.O_TRUNC), mode) //nolint:gosec // our own folder
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func write(t *testing.T, d *disk, path, text string, flags int) *handle {
 // after cuts the power and tells what is left: files with their content, and folders with a slash.
 func after(t *testing.T, d *disk, l luck) (map[string]string, lost) {
 	t.Helper()
-	d.prepare(&strike{luck: l, rng: rand.New(rand.NewPCG(1, 0))}) //nolint:gosec // no secret
+	d.prepare(&strike{luck: l, rng: rand.New(rand.NewPCG(1, 0))})
 	what, err := d.cutNow()
 	require.NoError(t, err)
 	d.dead()
@@ -48,7 +48,7 @@ func after(t *testing.T, d *disk, l luck) (map[string]string, lost) {
 			left[path+"/"] = ""
 			return nil
 		}
-		b, err := os.ReadFile(name) //nolint:gosec // our own folder
+		b, err := os.ReadFile(name)
 		left[path] = string(b)
 		return err
 	}))

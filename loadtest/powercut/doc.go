@@ -1,5 +1,6 @@
 // Command powercut cuts the power of a gateway with its embedded broker, again and again, and looks whether every job that
-// was accepted is still there. It takes Linux, /dev/fuse and the right to mount: root, or fusermount3.
+// was accepted is still there. It takes Linux, /dev/fuse, and a system that lets users make user and mount
+// namespaces; or root.
 //
 //	make power-cut
 //	go run ./loadtest/powercut -rounds 20 -seed 7

@@ -17,7 +17,9 @@ func main() {
 	err := start(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "powercut:", err)
+		if !errors.Is(err, errTold) {
+			fmt.Fprintln(os.Stderr, "powercut:", err)
+		}
 		os.Exit(1)
 	}
 }
@@ -27,7 +29,11 @@ const (
 	fast    = "fast"
 )
 
+// errTold says that the program failed inside its namespaces, and has said why.
+var errTold = errors.New("it has said why")
+
 type options struct {
+	inside          bool
 	rounds, clients int
 	seed            uint64
 	profile         string // of the queue
@@ -41,6 +47,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	fs.IntVar(&o.rounds, "rounds", 5, "power cuts")
 	fs.IntVar(&o.clients, "c", 6, "clients that submit jobs")
 	fs.Uint64Var(&o.seed, "seed", rand.Uint64(), "seed of the jobs, of the moments and of what luck leaves; random by default") //nolint:gosec // no secret
+	fs.BoolVar(&o.inside, "inside", false, "for its own use: the mounts are this process's own")
 	fs.StringVar(&o.profile, "profile", durable, "the queue's profile, durable or fast")
 	fs.StringVar(&o.bin, "bin", "bin", "folder with the binaries gateway and worker")
 	if err := fs.Parse(args); err != nil {
@@ -61,6 +68,9 @@ func start(ctx context.Context, args []string, out, progress io.Writer) error {
 	o, err := parse(args, progress)
 	if err != nil {
 		return err
+	}
+	if !o.inside {
+		return apart(ctx, args, out, progress)
 	}
 	say(progress, "seed %d\n", o.seed)
 	r, err := play(ctx, o, progress)

@@ -13,14 +13,11 @@ import (
 
 // mount puts a disk at a folder, until the function it returns is called.
 func mount(d *disk, dir string) (unmount func() error, err error) {
-	if _, err := os.Stat("/dev/fuse"); err != nil {
-		return nil, fmt.Errorf("a power cut needs FUSE, which is not here: %w", err)
-	}
 	s, err := fs.Mount(dir, &node{d: d}, &fs.Options{MountOptions: fuse.MountOptions{
-		DirectMount: true, FsName: "powercut", Name: "powercut", DisableXAttrs: true,
+		DirectMountStrict: true, FsName: "powercut", Name: "powercut", DisableXAttrs: true,
 	}})
 	if err != nil {
-		return nil, fmt.Errorf("a power cut needs FUSE, which cannot be mounted here: take root, or install fusermount3: %w", err)
+		return nil, fmt.Errorf("a power cut needs FUSE, which cannot be mounted here: %w", err)
 	}
 	return s.Unmount, nil
 }
