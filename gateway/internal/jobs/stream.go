@@ -22,6 +22,8 @@ type Stream struct {
 	reader   *results.Reader // live events, when the job was submitted here for streaming; else nil
 	failed   *job.Event      // a failure that is not told yet: it is the end unless a retry follows
 	grown    *watcher        // hints that the log has grown, when reader is nil
+	looked   time.Time       // when the log was last read
+	patience time.Duration   // how long after that it is read without a hint
 	stop     func()
 	ended    bool
 }
@@ -55,7 +57,7 @@ func (st *Stream) watch() error {
 	if err != nil {
 		return err
 	}
-	st.grown, st.stop = w, w.stop
+	st.grown, st.stop, st.patience = w, w.stop, unheard
 	return nil
 }
 
@@ -84,10 +86,13 @@ func (st *Stream) Next(ctx context.Context) (job.Message, error) {
 // wait returns when there may be more: an event from the reader, or a hint that the log has grown.
 func (st *Stream) wait(ctx context.Context) error {
 	if st.reader == nil {
+		look := time.NewTimer(time.Until(st.looked.Add(st.patience)))
+		defer look.Stop()
 		select {
 		case <-st.grown.wake(st.last):
 			return st.catchUp(ctx)
-		case <-time.After(unheard):
+		case <-look.C: // the longer nothing happens, the rarer
+			st.patience = min(2*st.patience, longUnheard)
 			return st.catchUp(ctx)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -114,6 +119,7 @@ func (st *Stream) wait(ctx context.Context) error {
 
 // catchUp reads what the log holds beyond the last event.
 func (st *Stream) catchUp(ctx context.Context) error {
+	st.looked = time.Now()
 	for !st.ended {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		events, err := st.s.queue.Read(ctx, st.tenantID, st.id, st.last)
@@ -136,7 +142,7 @@ func (st *Stream) apply(e *job.Event) {
 	if e.Seq <= st.last || st.ended {
 		return
 	}
-	st.last = e.Seq
+	st.last, st.patience = e.Seq, unheard
 	if st.failed != nil {
 		st.pending = append(st.pending, st.render.superseded(st.failed)...)
 		st.failed = nil

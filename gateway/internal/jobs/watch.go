@@ -15,6 +15,9 @@ const staleRead = 5 * time.Millisecond
 // unheard is how long a watcher goes without a hint before it reads the log all the same: hints may get lost.
 const unheard = 5 * time.Second
 
+// longUnheard is the same of a stream of a job of which nothing was heard for long: thousands may wait.
+const longUnheard = 2 * time.Minute
+
 // watcher remembers how far a job's log has grown.
 type watcher struct {
 	stop func()
