@@ -14,6 +14,7 @@ import (
 
 const (
 	clientPause = 40 * time.Millisecond // between a client's jobs, at the most
+	longest     = 100_000               // bytes of a long input, and of its output
 	checkers    = 6
 	settle      = time.Minute
 )
@@ -32,8 +33,7 @@ func (g *game) client(ctx context.Context, round int, rng *rand.Rand) {
 		if rng.IntN(2) == 0 {
 			header["Prefer"] = "wait=10"
 		}
-		body := fmt.Sprintf(`{"model":"sleep","input":{"ms":%d}}`, 1+rng.IntN(30))
-		status, _, answer, err := g.c.Do(ctx, http.MethodPost, "/v1/jobs", header, []byte(body))
+		status, _, answer, err := g.c.Do(ctx, http.MethodPost, "/v1/jobs", header, body(rng))
 		job := map[string]any{}
 		if err == nil && (status == http.StatusOK || status == http.StatusAccepted) && json.Unmarshal(answer, &job) == nil {
 			id, _ := job["id"].(string)
@@ -43,6 +43,23 @@ func (g *game) client(ctx context.Context, round int, rng *rand.Rand) {
 		}
 		_ = wait(ctx, time.Duration(rng.Int64N(int64(clientPause)))) // the loop looks at ctx
 	}
+}
+
+// body is a request: some are of another class, some wait elsewhere for their time, and some are long, so that they take
+// many pages and fill the broker's files until it starts new ones.
+func body(rng *rand.Rand) []byte {
+	input := map[string]any{"ms": 1 + rng.IntN(30)}
+	request := map[string]any{"model": "sleep", "input": input}
+	switch rng.IntN(8) {
+	case 0:
+		request["priority"] = "batch"
+	case 1:
+		request["not_before"] = time.Now().Add(time.Duration(rng.Int64N(int64(time.Second)))).UTC().Format(time.RFC3339Nano)
+	case 2:
+		input["echo"] = strings.Repeat("x", rng.IntN(longest))
+	}
+	b, _ := json.Marshal(request) // never fails: texts and numbers
+	return b
 }
 
 // look notes an end that a client saw, and asks for one now and then.
