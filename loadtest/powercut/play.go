@@ -48,7 +48,8 @@ func play(ctx context.Context, o options, progress io.Writer) (r *report, err er
 	if err := s.StopGateway(); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(g.nats, g.kept); err != nil {
+	// The first round starts on an empty disk, so that the streams themselves have to last.
+	if err := errors.Join(os.RemoveAll(g.nats), os.Mkdir(g.kept, 0o700)); err != nil {
 		return nil, err
 	}
 	for n := range o.rounds {
