@@ -9,7 +9,7 @@ import (
 type Config struct {
 	MaxBody     int           // bytes of a request body; 1 MiB
 	MaxBlob     int           // bytes of an uploaded blob; 64 MiB
-	MaxHead     int           // bytes of a request's head; 16 KiB, enough for the longest token
+	MaxHead     int           // bytes of a request's head; 15 KiB, enough for the longest token, and with its buffer no more than 16 are allocated
 	HeadTimeout time.Duration // for a whole head, and the first bytes of a body; 10 s
 	BodyRate    int64         // bytes a second a caller must at least send of a longer body; 32 KiB
 	// WriteTimeout is for one response, or for one flush of an event stream: a reader slower than that is dropped; 30 s.
@@ -49,7 +49,7 @@ func (c Config) withDefaults() Config {
 		c.MaxBlob = 64 << 20
 	}
 	if c.MaxHead <= 0 {
-		c.MaxHead = 16 << 10
+		c.MaxHead = 15 << 10
 	}
 	if c.BodyRate <= 0 {
 		c.BodyRate = 32 << 10
