@@ -58,11 +58,11 @@ func LoadConfig(path string, environ []string) (Config, error) {
 func foreign() []string {
 	return []string{
 		"mode", "https_addr", "http_addr", "ops_addr", "nats_addr", "redis_url", "redis_addr",
-		"tls", "http", "auth", "limits", "jobs", "queue", "results", "blobs", "webhooks",
+		"tls", "http", "auth", "limits", "jobs", "queue", "results", "blobs", "webhooks", "plans",
 		"PENSTOCK_MODE", "PENSTOCK_HTTPS_ADDR", "PENSTOCK_HTTP_*", "PENSTOCK_OPS_ADDR", "PENSTOCK_NATS_ADDR",
 		"PENSTOCK_REDIS_*", "PENSTOCK_TLS_*", "PENSTOCK_AUTH_*", "PENSTOCK_LIMITS_*", "PENSTOCK_JOBS_*",
 		"PENSTOCK_QUEUE_*", "PENSTOCK_RESULTS_*", "PENSTOCK_BLOBS_*", "PENSTOCK_WEBHOOKS_*",
-		"PENSTOCK_PREDICT_*",
+		"PENSTOCK_PREDICT_*", "PENSTOCK_PLANS",
 	}
 }
 
