@@ -49,6 +49,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		DisableDefaultContentType:    true,
 		BodyLimit:                    cfg.MaxBody,
 		ReadBufferSize:               cfg.MaxHead + 1024,
+		WriteBufferSize:              2048, // most answers fit; thousands of streams hold one each
 		ReadTimeout:                  cfg.HeadTimeout,
 		WriteTimeout:                 cfg.WriteTimeout,
 		IdleTimeout:                  cfg.IdleTimeout,
