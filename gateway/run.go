@@ -39,6 +39,7 @@ type gateway struct {
 
 	db      *redisdb.DB
 	queue   *queue.Queue
+	broker  *queue.Embedded // nil when it is a server of its own
 	tenants *tenant.Directory
 	admin   *tenant.Admin
 	auth    *auth.Service
@@ -130,7 +131,7 @@ func (g *gateway) openQueue(ctx context.Context) error {
 			return err
 		}
 		g.onClose(broker.Close)
-		o.Embedded = broker
+		o.Embedded, g.broker = broker, broker
 		g.run.NATS = broker.URL()
 	}
 	q, err := queue.Open(ctx, o, g.log)
@@ -239,6 +240,9 @@ func (g *gateway) serve(ctx context.Context) error {
 	background("operations listener", g.ops.Serve)
 	background("API", func() error { return g.api.Serve(serving, listeners...) })
 	background("undelivered jobs", func() error { return g.jobs.Bury(serving) })
+	if g.broker != nil {
+		background("broker", func() error { return g.broker.Watch(serving) })
+	}
 	background("lanes", func() error { return g.jobs.RunLanes(serving) })
 	background("clock", func() error { return g.jobs.RunClock(serving) })
 	background("webhooks", func() error { return g.hooks.Run(serving, g.jobs) })

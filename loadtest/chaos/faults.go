@@ -56,6 +56,7 @@ type faultLog struct {
 	mu         sync.Mutex
 	all        []*fault        // guarded by mu
 	kills      int             // guarded by mu: SIGKILLs
+	small      bool            // a write that the disk refused may lock the embedded broker up, whose gateway then ends
 	gaveUp     int             // guarded by mu: gateways and workers that ended because the broker died while they started
 	recoveries []time.Duration // guarded by mu: from a disk's having room again to the next accepted job
 	broken     []string        // guarded by mu: ends that nobody asked for, and stops that were not clean
@@ -114,7 +115,7 @@ func (l *faultLog) unasked(s *server, how error) {
 	if how != nil && how.Error() == "signal: terminated" {
 		return // it was asked to while it was starting, before it hears signals
 	}
-	if how != nil && how.Error() == "exit status 1" && s.name[0] != 'b' && s.age() < patience {
+	if how != nil && how.Error() == "exit status 1" && s.name[0] != 'b' && (s.age() < patience || l.small && s.name[0] == 'g') {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.gaveUp++

@@ -59,7 +59,7 @@ func newSite(ctx context.Context, o *options, p profile) (*site, error) {
 		return nil, err
 	}
 	s := &site{
-		o: o, p: p, dir: dir, rng: rand.New(rand.NewPCG(o.seed, 1)), roots: x509.NewCertPool(), faults: &faultLog{}, //nolint:gosec // no secret
+		o: o, p: p, dir: dir, rng: rand.New(rand.NewPCG(o.seed, 1)), roots: x509.NewCertPool(), faults: &faultLog{small: p.small}, //nolint:gosec // no secret
 		stopAll: func() {},
 	}
 	if err := os.Mkdir(s.path("models"), 0o700); err != nil { // empty: sleep is built in

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -51,6 +52,7 @@ const (
 	gatewayUser  = "gateway"
 	workerUser   = "worker"
 	startTimeout = 120 * time.Second // a store with millions of messages is read at the start
+	stopTimeout  = 10 * time.Second  // it ends in milliseconds, unless the disk is slow or it never will
 )
 
 // StartEmbedded starts the broker and writes the worker's credentials to credentialsFile. Passwords are made anew at
@@ -67,7 +69,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile stri
 	}
 	workerPassword := keptPassword(credentialsFile)
 	gatewayPassword := newPassword()
-	e := &Embedded{log: log, health: health{rouse: make(chan struct{}, 1)}, opts: server.Options{
+	e := &Embedded{log: log, health: health{rouse: make(chan struct{}, 1), stuck: make(chan struct{})}, opts: server.Options{
 		ServerName: "penstock", Host: host, Port: port, JetStream: true, StoreDir: cfg.Dir,
 		SyncAlways: cfg.Durable, MaxPayload: maxPayload, NoSigs: true, DisableJetStreamBanner: true,
 		Users: []*server.User{
@@ -82,8 +84,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile stri
 	e.opts.Port = at.Port // the same one when it is started again
 	e.creds = Credentials{URL: "nats://" + at.String(), User: workerUser, Password: workerPassword}
 	if err := writeCredentials(credentialsFile, e.creds); err != nil {
-		e.stop()
-		return nil, err
+		return nil, errors.Join(err, e.stop())
 	}
 	e.creds.User, e.creds.Password = gatewayUser, gatewayPassword
 	e.health.begin(context.WithoutCancel(ctx), e)
@@ -116,10 +117,35 @@ func (e *Embedded) server() *server.Server {
 	return e.ns
 }
 
-func (e *Embedded) stop() {
+// stop ends the server. One whose write failed may have locked itself out of a stream for good, and then does not end.
+func (e *Embedded) stop() error {
 	ns := e.server()
-	ns.Shutdown()
-	ns.WaitForShutdown()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ns.Shutdown()
+		ns.WaitForShutdown()
+	}()
+	t := time.NewTimer(stopTimeout)
+	defer t.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-t.C:
+		return errStuck
+	}
+}
+
+var errStuck = errors.New("queue: the embedded broker does not stop, and can only be started again with its process")
+
+// Watch returns an error when the process has to end, for the broker to be started again; and nil when ctx ends.
+func (e *Embedded) Watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-e.health.stuck:
+		return errStuck
+	}
 }
 
 // InProcessConn is the way of this process to the server that runs now.
@@ -153,7 +179,12 @@ func (e *Embedded) URL() string { return e.creds.URL }
 // Close stops the broker and waits for its files to be closed.
 func (e *Embedded) Close() {
 	e.health.end()
-	e.stop()
+	if isClosed(e.health.stuck) {
+		return // it was tried
+	}
+	if err := e.stop(); err != nil {
+		e.log.Error("the embedded broker is left behind", "error", err)
+	}
 }
 
 // ReadCredentials reads what StartEmbedded wrote.

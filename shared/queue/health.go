@@ -28,6 +28,7 @@ type health struct {
 	full   atomic.Bool
 	rouse  chan struct{} // holds a token when the server has told of an error
 	failed atomic.Bool   // the server has told of a write that failed
+	stuck  chan struct{} // closed when the server can neither store nor be stopped
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -84,6 +85,18 @@ func (h *health) watch(ctx context.Context, e *Embedded) {
 			return
 		}
 		h.restart(ctx, e)
+		if isClosed(h.stuck) {
+			return
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -119,7 +132,11 @@ func (h *health) awaitRoom(ctx context.Context, e *Embedded) error {
 
 // restart tries until the server runs. Connections to it come back by themselves, as after the death of any broker.
 func (h *health) restart(ctx context.Context, e *Embedded) {
-	e.stop()
+	if err := e.stop(); err != nil {
+		e.log.ErrorContext(ctx, "the embedded broker does not stop", "error", err)
+		close(h.stuck)
+		return
+	}
 	h.failed.Store(false)
 	for {
 		err := e.start(restartTimeout)
