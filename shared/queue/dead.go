@@ -109,7 +109,7 @@ func (q *Queue) Undelivered(ctx context.Context, handle func(context.Context, *j
 		Durable: "undertaker", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, // kept in a file: a gateway outlives its broker
 	})
 	if err != nil {
-		return fmt.Errorf("queue: advisories: %w", err)
+		return unlessEnded(ctx, fmt.Errorf("queue: advisories: %w", err))
 	}
 	cc, err := c.Consume(func(m jetstream.Msg) {
 		if err := q.undelivered(ctx, m.Data(), handle); err != nil {
@@ -120,7 +120,7 @@ func (q *Queue) Undelivered(ctx context.Context, handle func(context.Context, *j
 		_ = m.Ack() // unheard, the advisory comes again and finds nothing to do
 	}, jetstream.PullMaxMessages(16))
 	if err != nil {
-		return fmt.Errorf("queue: advisories: %w", err)
+		return unlessEnded(ctx, fmt.Errorf("queue: advisories: %w", err))
 	}
 	<-ctx.Done()
 	cc.Stop()

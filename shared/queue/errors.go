@@ -61,3 +61,11 @@ func transient(err error) bool {
 	}
 	return false
 }
+
+// unlessEnded is err, or nil when ctx has ended: what runs until then ends well, also before it has begun.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

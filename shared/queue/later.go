@@ -81,7 +81,7 @@ func (q *Queue) RunClock(ctx context.Context, c Clock) error {
 		MaxAckPending: 1024, // kept in a file: a gateway that outlives its broker goes on with it
 	})
 	if err != nil {
-		return fmt.Errorf("queue: clock: %w", err)
+		return unlessEnded(ctx, fmt.Errorf("queue: clock: %w", err))
 	}
 	cc, err := consumer.Consume(func(m jetstream.Msg) {
 		err := c.take(ctx, m.Subject(), m.Data())
@@ -97,7 +97,7 @@ func (q *Queue) RunClock(ctx context.Context, c Clock) error {
 		}
 	}, jetstream.PullMaxMessages(64))
 	if err != nil {
-		return fmt.Errorf("queue: clock: %w", err)
+		return unlessEnded(ctx, fmt.Errorf("queue: clock: %w", err))
 	}
 	<-ctx.Done()
 	cc.Stop()
