@@ -65,7 +65,7 @@ func transient(err error) bool {
 // unlessEnded is err, or nil when ctx has ended: what runs until then ends well, also before it has begun.
 func unlessEnded(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // that it has ended is no failure
 	}
 	return err
 }
