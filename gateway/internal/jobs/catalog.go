@@ -32,6 +32,13 @@ func newCatalog(grace time.Duration) *catalog {
 // seen takes a heartbeat in. A worker's own clock may be off, so what is heard live counts from its arrival; what the
 // broker remembers from before keeps its own time when that is older.
 func (c *catalog) seen(w job.Worker) {
+	if c.keep(w) {
+		c.joined() // without the lock: who hears of it may ask for slots
+	}
+}
+
+// keep tells whether the worker was not known.
+func (c *catalog) keep(w job.Worker) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -39,15 +46,13 @@ func (c *catalog) seen(w job.Worker) {
 	if known || w.SeenAt.After(now) {
 		w.SeenAt = now
 	}
-	if !known {
-		defer c.joined()
-	}
 	c.workers[w.ID] = w
 	for id, old := range c.workers {
 		if id != w.ID && now.Sub(old.SeenAt) > forgetAfter && replaces(&w, &old) {
 			delete(c.workers, id)
 		}
 	}
+	return !known
 }
 
 // replaces tells whether a worker offers all that another did: a worker that starts again has a new id.

@@ -465,6 +465,28 @@ func TestASilentWorkerIsForgottenOnceItIsReplaced(t *testing.T) {
 	assert.Equal(t, []string{"new", "alone"}, ids)
 }
 
+// Lanes ask for slots under a lock that they take when they hear of a new worker.
+func TestWhoHearsOfANewWorkerMayAskForSlots(t *testing.T) {
+	t.Parallel()
+	c := newCatalog(time.Minute)
+	heard := make(chan int, 2)
+	c.joined = func() { heard <- c.slots("m") }
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 2 {
+			c.seen(job.Worker{ID: "w", SeenAt: time.Now(), Models: []job.Offer{{Name: "m", Slots: 3}}})
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "locked up")
+	}
+	require.Len(t, heard, 1, "the second time it is known")
+	assert.Equal(t, 3, <-heard)
+}
+
 func TestTheCatalogKnowsWhoIsLive(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
