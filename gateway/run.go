@@ -23,6 +23,8 @@ import (
 	"github.com/penstock-dev/penstock/gateway/internal/tenant"
 	"github.com/penstock-dev/penstock/gateway/internal/webhook"
 	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/input"
+	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/queue"
 	"github.com/penstock-dev/penstock/shared/telemetry"
 )
@@ -177,7 +179,7 @@ func (g *gateway) openJobs(ctx context.Context) (err error) {
 	g.jobs, err = jobs.New(ctx, jobs.Config{
 		MaxAttempts: g.cfg.Jobs.MaxAttempts, Grace: g.cfg.Jobs.Grace, Hooks: g.hooks, Plans: g.cfg.priorities(),
 		SyncRetention: g.cfg.Results.SyncRetention,
-	}, g.queue, g.limits, map[string]jobs.Check{"uninlu": uninlu.Check, "sleep": sleep.Check}, g.log)
+	}, g.queue, g.limits, checks(), g.log)
 	if err != nil {
 		return err
 	}
@@ -199,6 +201,17 @@ func (g *gateway) openAPI(context.Context) (err error) {
 		Ready: g.ready, Log: g.log, Audit: g.log.With("log", "audit"), Observe: g.metrics.observe,
 	})
 	return err
+}
+
+// checks are the engines' own, which refuse an input before it is queued.
+func checks() map[string]jobs.Check {
+	plain := func(check func([]byte) (string, error)) jobs.Check {
+		return func(in []byte, _ *job.About) (string, error) { return check(in) }
+	}
+	return map[string]jobs.Check{
+		"uninlu": plain(uninlu.Check), "sleep": plain(sleep.Check), "embed": input.CheckEmbed, "tensor": input.CheckTensors,
+		"generate": input.CheckChat, "vision": input.CheckChat, "upstream": input.CheckChat,
+	}
 }
 
 // ready tells why a request could not be served now.

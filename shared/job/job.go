@@ -156,6 +156,7 @@ type Offer struct {
 	Rate        float64  `json:"rate"`            // jobs ended a second, measured lately; 0 when none were
 	Capacity    float64  `json:"capacity"`        // jobs a second with all slots in use, measured or estimated; 0 when nothing is known
 	Error       string   `json:"error,omitempty"` // why the model is unavailable; empty when it is not
+	About       About    `json:"about,omitzero"`  // of the latest version
 }
 
 // Latest is the version that runs when none is asked for.

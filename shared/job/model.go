@@ -11,6 +11,7 @@ type Model struct {
 	Free        int      `json:"free"`
 	Rate        float64  `json:"rate"`            // jobs ended a second over all workers
 	Error       string   `json:"error,omitempty"` // why it is unavailable, when no worker can serve it
+	About       About    `json:"about,omitzero"`  // of the latest version
 }
 
 // Has tells whether the model has that version; the empty version means the latest.

@@ -5,9 +5,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/penstock-dev/penstock/gateway/internal/protocol/rawjson"
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/rawjson"
 )
 
 // Bounds of a job's own members.

@@ -6,9 +6,9 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/penstock-dev/penstock/gateway/internal/protocol/rawjson"
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/rawjson"
 )
 
 // Bounds of what is read of a job's webhook; what its members may say is for Jobs to judge.

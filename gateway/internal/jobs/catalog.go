@@ -67,8 +67,9 @@ func replaces(w, old *job.Worker) bool {
 
 func live(w *job.Worker, now time.Time) bool { return !w.Draining && now.Sub(w.SeenAt) < liveFor }
 
-// find returns the model's entry when a job for it can be taken in: a worker serves that version, or did until lately.
-func (c *catalog) find(name, version string, now time.Time) (engine string, err error) {
+// find returns the model's engine, and what a worker tells of that version (nil when it does not tell), when a job for
+// it can be taken in: a worker serves the version, or did until lately. What is told must not be changed.
+func (c *catalog) find(name, version string, now time.Time) (engine string, about *job.About, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	known, served, broken := false, false, ""
@@ -88,19 +89,22 @@ func (c *catalog) find(name, version string, now time.Time) (engine string, err 
 			}
 			served, engine = true, o.Engine
 			if now.Sub(w.SeenAt) < c.grace {
-				return engine, nil
+				if version != "" && version != o.Latest() {
+					return engine, nil, nil
+				}
+				return engine, &o.About, nil
 			}
 		}
 	}
 	switch {
 	case served:
-		return "", &fault.Error{Code: fault.NoWorkers, Detail: "no worker serves this model now", RetryAfter: 30 * time.Second}
+		return "", nil, &fault.Error{Code: fault.NoWorkers, Detail: "no worker serves this model now", RetryAfter: 30 * time.Second}
 	case known && broken != "":
-		return "", &fault.Error{Code: fault.NoWorkers, Detail: "the model is unavailable: " + broken, RetryAfter: 30 * time.Second}
+		return "", nil, &fault.Error{Code: fault.NoWorkers, Detail: "the model is unavailable: " + broken, RetryAfter: 30 * time.Second}
 	case known:
-		return "", &fault.Error{Code: fault.ModelNotFound, Detail: "the model has no such version", Field: "version"}
+		return "", nil, &fault.Error{Code: fault.ModelNotFound, Detail: "the model has no such version", Field: "version"}
 	}
-	return "", &fault.Error{Code: fault.ModelNotFound, Detail: "there is no such model", Field: "model"}
+	return "", nil, &fault.Error{Code: fault.ModelNotFound, Detail: "there is no such model", Field: "model"}
 }
 
 // slots is how many jobs of a model the live workers can run at once.
@@ -182,7 +186,7 @@ func (c *catalog) models(now time.Time) []job.Model {
 }
 
 func add(m *job.Model, o *job.Offer, live bool) {
-	m.Engine, m.Description = o.Engine, o.Description
+	m.Engine, m.Description, m.About = o.Engine, o.Description, o.About
 	for _, v := range o.Versions {
 		if !slices.Contains(m.Versions, v) {
 			m.Versions = append(m.Versions, v)

@@ -100,7 +100,7 @@ func open(t *testing.T) *desk {
 		{Name: "broken", Engine: "e", Error: "a file is missing"},
 	}}))
 	limits := &counter{}
-	s, err := New(t.Context(), Config{}, gw, limits, map[string]Check{"e": func(in []byte) (string, error) {
+	s, err := New(t.Context(), Config{}, gw, limits, map[string]Check{"e": func(in []byte, _ *job.About) (string, error) {
 		if string(in) == `"bad"` {
 			return "", fault.Invalid("text", "is wrong")
 		}
@@ -499,9 +499,9 @@ func TestTheCatalogKnowsWhoIsLive(t *testing.T) {
 	assert.Equal(t, 1, models[0].Workers, "b is silent")
 	assert.Equal(t, 2, models[0].Slots)
 
-	_, err := c.find("m", "1", now.Add(30*time.Second))
+	_, _, err := c.find("m", "1", now.Add(30*time.Second))
 	require.NoError(t, err, "a is expected back")
-	_, err = c.find("m", "1", now.Add(2*time.Minute))
+	_, _, err = c.find("m", "1", now.Add(2*time.Minute))
 	assert.Equal(t, fault.NoWorkers, fault.CodeOf(err))
 	assert.Positive(t, fault.From(err).RetryAfter)
 	assert.Equal(t, "no worker serves it now", c.models(now.Add(2 * time.Minute))[0].Error)

@@ -48,7 +48,7 @@ func (s *Service) again(ctx context.Context, p *tenant.Principal, j *job.Job, at
 	if err := s.room(); err != nil {
 		return job.Submission{}, err
 	}
-	if _, err := s.catalog.find(j.Model, j.Version, now); err != nil {
+	if _, _, err := s.catalog.find(j.Model, j.Version, now); err != nil {
 		return job.Submission{}, err
 	}
 	j.MaxAttempts += attempts - j.Before

@@ -33,8 +33,9 @@ type Limiter interface {
 	Missed()
 }
 
-// Check validates an input before it is queued and says which task it asks for. Faults have paths within the input.
-type Check func(input []byte) (task string, err error)
+// Check validates an input before it is queued and says which task it asks for. It may hold the input against what a
+// worker tells of the model. Faults have paths within the input.
+type Check func(input []byte, about *job.About) (task string, err error)
 
 // Config bounds what a job may ask for.
 type Config struct {

@@ -94,7 +94,7 @@ func (s *Service) submit(ctx context.Context, p *tenant.Principal, r job.Request
 
 // inspect refuses what can be refused before anything is counted or stored.
 func (s *Service) inspect(p *tenant.Principal, r *job.Request, now time.Time) (task string, err error) {
-	engine, err := s.catalog.find(r.Model, r.Version, now)
+	engine, about, err := s.catalog.find(r.Model, r.Version, now)
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,7 @@ func (s *Service) inspect(p *tenant.Principal, r *job.Request, now time.Time) (t
 		return "", err
 	}
 	if check := s.checks[engine]; check != nil {
-		if task, err = check(r.Input); err != nil {
+		if task, err = check(r.Input, about); err != nil {
 			return "", err
 		}
 	}

@@ -2,7 +2,11 @@
 // they give. Each kind of model is a package below this one.
 package engine
 
-import "context"
+import (
+	"context"
+
+	"github.com/penstock-dev/penstock/shared/job"
+)
 
 // Request is one attempt at one job.
 type Request struct {
@@ -47,6 +51,11 @@ type Unary interface {
 	RunBatch(ctx context.Context, units []Unit) ([]Outcome, error)
 	// Close frees what the engine holds. No call may be under way.
 	Close() error
+}
+
+// Described is an engine, of either kind, that tells what its model takes.
+type Described interface {
+	About() job.About // does not change
 }
 
 // SeqID names a sequence that a Generator has admitted.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
 )
 
@@ -269,5 +270,7 @@ func (g *generator) stop() {
 	g.cancel()
 	g.stepper.Wait()
 }
+
+func (g *generator) about() job.About { return aboutOf(g.engine) }
 
 func (g *generator) close() error { return g.engine.Close() }

@@ -59,6 +59,7 @@ type Runner struct {
 type loop interface {
 	run(ctx context.Context, r engine.Request, emit func([]byte) error) (engine.Result, error)
 	slots() int
+	about() job.About // does not change
 	// stop ends what runs and waits; the engine is closed after it.
 	stop()
 	close() error
@@ -68,6 +69,7 @@ type loop interface {
 type version struct {
 	manifest *model.Manifest
 	loop     loop
+	about    job.About
 }
 
 // family is all versions of one model.
@@ -129,7 +131,7 @@ func (r *Runner) load(e *model.Entry, factories map[string]Factory) {
 		f.err = fmt.Errorf("version %s: %w", e.Version, err)
 		return
 	}
-	f.add(&version{e.Manifest, l})
+	f.add(&version{e.Manifest, l, l.about()})
 	f.meter.holds(l.slots())
 	r.log.Info("model loaded", "model", e.Name, "version", e.Version, "engine", e.Manifest.Engine, "slots", l.slots())
 }
@@ -266,6 +268,14 @@ func (r *Runner) enter() error {
 	return nil
 }
 
+// aboutOf is what an engine tells of its model.
+func aboutOf(e any) job.About {
+	if d, ok := e.(engine.Described); ok {
+		return d.About()
+	}
+	return job.About{}
+}
+
 // stopping is what a request hears that a closing runner does not run.
 func stopping() error { return fault.New(fault.NoWorkers, "the worker is stopping") }
 
@@ -277,7 +287,7 @@ func (r *Runner) Offers() []job.Offer {
 		for _, v := range f.versions {
 			o.Versions = append(o.Versions, v.manifest.Version)
 			o.Engine, o.Description = v.manifest.Engine, v.manifest.Description
-			o.Slots = max(o.Slots, v.loop.slots())
+			o.Slots, o.About = max(o.Slots, v.loop.slots()), v.about
 		}
 		if f.err != nil && len(f.versions) == 0 {
 			o.Error = f.err.Error()

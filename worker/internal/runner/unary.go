@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/model"
 	"github.com/penstock-dev/penstock/worker/internal/batch"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
@@ -322,5 +323,7 @@ func (u *unary) stop() {
 	u.cancel()
 	u.instances.Wait()
 }
+
+func (u *unary) about() job.About { return aboutOf(u.engine) }
 
 func (u *unary) close() error { return u.engine.Close() }

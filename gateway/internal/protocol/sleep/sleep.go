@@ -8,9 +8,9 @@ package sleep
 import (
 	"strconv"
 
-	"github.com/penstock-dev/penstock/gateway/internal/protocol/rawjson"
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/rawjson"
 )
 
 // Task is what every sleep asks of its model.

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/penstock-dev/penstock/gateway/internal/protocol/rawjson"
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
+	"github.com/penstock-dev/penstock/shared/rawjson"
 )
 
 // Bounds of an input, in code points, keys and levels.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstock-dev/penstock/gateway/internal/protocol/rawjson"
 	"github.com/penstock-dev/penstock/shared/fault"
+	"github.com/penstock-dev/penstock/shared/rawjson"
 )
 
 func TestCheckRefuses(t *testing.T) {

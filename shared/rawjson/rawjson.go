@@ -160,6 +160,21 @@ func Members(v []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
+// Elements gives the elements of an array in order, as they stand. v must be a checked, trimmed array.
+func Elements(v []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for i := space(v, 1); i < len(v) && v[i] != ']'; {
+			end := value(v, i)
+			if !yield(v[i:end]) {
+				return
+			}
+			if i = space(v, end); i < len(v) && v[i] == ',' {
+				i = space(v, i+1)
+			}
+		}
+	}
+}
+
 // Unquote gives the text of a checked JSON string: a slice of it when it holds no escapes.
 func Unquote(v []byte) []byte {
 	inner := v[1 : len(v)-1]
