@@ -14,11 +14,14 @@ import (
 
 const refMember = "$ref"
 
-// Ref is a {"$ref":"blob_…"} in an input, and where it stands.
+// imageMember is the member of a message's part whose URL may name a blob without further ado.
+const imageMember = "image_url"
+
+// Ref is a {"$ref":"blob_…"} in an input, or the "blob_…" of an image part, and where it stands.
 type Ref struct {
 	Name       string // blob_…
 	Path       string // a.b[0]; empty when it is the whole input
-	Start, End int    // of the object, in the input
+	Start, End int    // of the object or the string, in the input
 }
 
 // RefTo is the JSON that stands for a stored value.
@@ -37,10 +40,11 @@ func RefOf(value []byte) (name string, ok bool) {
 // Refs finds the references in an input of valid JSON, in order. An object whose member $ref is no reference, as in a
 // JSON schema, is left alone; one that has other members beside a reference is refused, and so are more than MaxRefs.
 func Refs(input []byte) ([]Ref, error) {
-	if !bytes.Contains(input, []byte(`"`+refMember+`"`)) {
+	images := bytes.Contains(input, []byte(`"`+imageMember+`"`)) && bytes.Contains(input, []byte(`"`+BlobPrefix))
+	if !images && !bytes.Contains(input, []byte(`"`+refMember+`"`)) {
 		return nil, nil
 	}
-	w := refWalk{d: jsontext.NewDecoder(bytes.NewBuffer(input))}
+	w := refWalk{input: input, d: jsontext.NewDecoder(bytes.NewBuffer(input))}
 	for {
 		err := w.next()
 		if errors.Is(err, io.EOF) {
@@ -60,6 +64,7 @@ func IsRef(value []byte) bool {
 
 // refWalk goes through an input token by token.
 type refWalk struct {
+	input []byte
 	d     *jsontext.Decoder
 	open  []int // where the objects and arrays around the next token begin
 	found []Ref
@@ -76,8 +81,13 @@ func (w *refWalk) next() error {
 	case '}', ']':
 		w.open = w.open[:len(w.open)-1]
 	case '"':
-		if kind, n := w.d.StackIndex(w.d.StackDepth()); kind == '{' && n%2 == 1 && t.String() == refMember {
+		kind, n := w.d.StackIndex(w.d.StackDepth())
+		switch {
+		case kind != '{':
+		case n%2 == 1 && t.String() == refMember:
 			return w.member(n == 1)
+		case n%2 == 0:
+			return w.image(t.String())
 		}
 	default:
 	}
@@ -113,14 +123,39 @@ func (w *refWalk) member(first bool) error {
 	return nil
 }
 
-// path is that of the object around the next token, in the form of our faults.
-func (w *refWalk) path() string {
+// image takes the value of a member of an object for a reference when it names a blob, and the member is image_url, or
+// url within that.
+func (w *refWalk) image(value string) error {
+	if !strings.HasPrefix(value, BlobPrefix) || !ValidID(value) {
+		return nil
+	}
+	path := w.pathTo(0)
+	if path != imageMember && !strings.HasSuffix(path, "."+imageMember) && !strings.HasSuffix(path, "."+imageMember+".url") {
+		return nil
+	}
+	if len(w.found) == MaxRefs {
+		return fault.Invalid(path, "the input has more than %d references", MaxRefs)
+	}
+	end := int(w.d.InputOffset())
+	start := end - len(value) - 2
+	if w.input[start] != '"' { // spelled with escapes
+		return fault.Invalid(path, "a blob's name is spelled without escapes")
+	}
+	w.found = append(w.found, Ref{Name: value, Path: path, Start: start, End: end})
+	return nil
+}
+
+// path is that of the object around the next token, whose last part is $ref, in the form of our faults.
+func (w *refWalk) path() string { return w.pathTo(1) }
+
+// pathTo is the path of the last token, without its last parts.
+func (w *refWalk) pathTo(without int) string {
 	var tokens []string
 	for token := range w.d.StackPointer().Tokens() {
 		tokens = append(tokens, token)
 	}
 	path := ""
-	for i, token := range tokens[:len(tokens)-1] { // the last is $ref
+	for i, token := range tokens[:len(tokens)-without] {
 		if kind, _ := w.d.StackIndex(i + 1); kind == '[' {
 			token = "[" + token + "]"
 		}

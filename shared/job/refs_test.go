@@ -37,6 +37,30 @@ func TestRefsAreFoundWhereTheyStand(t *testing.T) {
 	}
 }
 
+func TestAnImagePartMayNameABlob(t *testing.T) {
+	t.Parallel()
+	for input, want := range map[string][]string{
+		`{"messages":[{"content":[{"type":"image_url","image_url":{"url":"blob_a"}},{"image_url":"blob_b"}]}]}`: {
+			"messages[0].content[0].image_url.url", "messages[0].content[1].image_url",
+		},
+		`{"image_url":{"url":"data:blob_a"}}`:                  nil,
+		`{"image_url":{"other":"blob_a"},"url":"blob_b"}`:      nil,
+		`{"content":"\"image_url\" \"blob_a","image_url":"x"}`: nil,
+		`{"image_url":{"url":{"$ref":"blob_a"}}}`:              {"image_url.url"},
+	} {
+		refs, err := Refs([]byte(input))
+		require.NoError(t, err, input)
+		var got []string
+		for _, r := range refs {
+			got = append(got, r.Path)
+			assert.Contains(t, []string{`"` + r.Name + `"`, `{"$ref":"` + r.Name + `"}`}, input[r.Start:r.End])
+		}
+		assert.Equal(t, want, got, input)
+	}
+	_, err := Refs([]byte(`{"image_url":"blob\u005fa","x":"blob_"}`))
+	assert.Equal(t, "image_url", fault.From(err).Field)
+}
+
 func TestRefsThatAreNoneAreRefused(t *testing.T) {
 	t.Parallel()
 	many := `[` + strings.Repeat(`{"$ref":"blob_a"},`, MaxRefs) + `{"$ref":"blob_a"}]`

@@ -220,6 +220,11 @@ func (j *fakeJobs) Models() []job.Model {
 	return []job.Model{
 		{Name: "sleep", Versions: []string{"1"}, Engine: "sleep", Workers: 1, Slots: 16, Free: 16},
 		{Name: "broken", Engine: "uninlu", Error: "the file's hash differs"},
+		{Name: "digits", Versions: []string{"1"}, Engine: "tensor", Workers: 1, About: job.About{
+			Context: 512, Chat: true, Images: true, Tools: true, Thinking: true, Dimensions: 64,
+			Inputs:  []job.Spec{{Name: "x", Datatype: "FP32", Shape: []int64{-1, 28}}},
+			Outputs: []job.Spec{{Name: "y", Datatype: "BYTES"}},
+		}},
 	}
 }
 

@@ -186,6 +186,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		{"POST", "/v1/jobs/" + someJob + "/webhooks/redeliver", goodToken, "", "WebhookLog"},
 		{"GET", "/v1/models", goodToken, "", "ModelList"},
 		{"GET", "/v1/models/broken", goodToken, "", "Model"},
+		{"GET", "/v1/models/digits", goodToken, "", "Model"},
 		{"POST", "/v1/auth/token", goodToken, "", "TokenPair"},
 		{"GET", "/v1/usage", goodToken, "", "Usage"},
 		{"POST", "/v1/blobs", goodToken, "hello", "Blob"},

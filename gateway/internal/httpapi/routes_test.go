@@ -57,6 +57,10 @@ func TestRoutesAnswer(t *testing.T) {
 		{"POST", "/api/predict", goodToken, `{"text":"a","schema":{"b":null}}`, 200, `{"echo":1,"attempt":1}`},
 		{"GET", "/v1/models", goodToken, "", 200, `{"object":"list","data":[{"id":"sleep","object":"model"`},
 		{"GET", "/v1/models/sleep", goodToken, "", 200, `"status":"ready"`},
+		{
+			"GET", "/v1/models/digits", goodToken, "", 200, `"capabilities":["chat","images","tools","thinking","embedding"],"context":512,"dimensions":64,` +
+				`"inputs":[{"name":"x","datatype":"FP32","shape":[-1,28]}],"outputs":[{"name":"y","datatype":"BYTES","shape":null}],"input_schema":{"$schema"`,
+		},
 		{"GET", "/v1/models/broken", goodToken, "", 200, `"status":"unavailable","error":"the file's hash differs"`},
 		{"GET", "/v1/usage", goodToken, "", 200, `"tenant":"tenant-001"`},
 		{"POST", "/v1/auth/token", goodToken, "", 200, `"token_type":"Bearer"`},
