@@ -22,6 +22,7 @@ import (
 	"github.com/penstock-dev/penstock/worker/internal/engine"
 	"github.com/penstock-dev/penstock/worker/internal/engine/sleep"
 	"github.com/penstock-dev/penstock/worker/internal/engine/uninlu"
+	"github.com/penstock-dev/penstock/worker/internal/engine/upstream"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
 	"github.com/penstock-dev/penstock/worker/internal/runner"
 )
@@ -200,6 +201,9 @@ func loadModels(cfg *Config, worker string, reg prometheus.Registerer, log *slog
 				return uninlu.New(rt, b.Dir, b.Manifest, uninlu.Options{
 					Instances: b.Instances, Threads: b.Threads, Device: b.Manifest.Device,
 				})
+			}},
+			upstream.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
+				return upstream.New(b.Manifest, upstream.Environ)
 			}},
 			"sleep": {Generator: func(b runner.Build) (engine.Generator, error) {
 				return newSleep(cfg, b.Manifest.Slots, worker)

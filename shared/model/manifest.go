@@ -34,7 +34,8 @@ type Manifest struct {
 	Slots       int               `yaml:"slots"`     // jobs held at once, running or next; default 2 × instances × batch.max_size
 	Timeout     time.Duration     `yaml:"timeout"`   // how long one attempt may run; default: no bound of the model's own
 
-	Uninlu *Uninlu `yaml:"uninlu"` // of engine uninlu
+	Uninlu   *Uninlu   `yaml:"uninlu"`   // of engine uninlu
+	Upstream *Upstream `yaml:"upstream"` // of engine upstream
 }
 
 // Batch says how requests share a run.
@@ -50,6 +51,22 @@ type Uninlu struct {
 	Slide     int     `yaml:"slide"`     // distance between windows over a long text; default 352
 	HintMax   int     `yaml:"hint_max"`  // tokens of a hint; default 128
 	Threshold float64 `yaml:"threshold"` // a head or tail counts above it; default 0.5
+}
+
+// Upstream says where a model server is, and how it is called.
+type Upstream struct {
+	API              string        `yaml:"api"`                // openai (default), ollama
+	URLs             []string      `yaml:"urls"`               // one a server: http://host:8000/v1 for openai, http://host:11434 for ollama
+	URLsEnv          string        `yaml:"urls_env"`           // a variable of the worker that holds them instead, joined by commas
+	Model            string        `yaml:"model"`              // as the servers call it; default: the manifest's name
+	KeyFile          string        `yaml:"key_file"`           // a file that holds the servers' API key
+	KeyEnv           string        `yaml:"key_env"`            // or a variable of the worker that does
+	Concurrency      int           `yaml:"concurrency"`        // calls at once to one server; default 16
+	FirstByteTimeout time.Duration `yaml:"first_byte_timeout"` // until an answer begins; default 60s
+	IdleTimeout      time.Duration `yaml:"idle_timeout"`       // between two pieces of an answer; default 60s
+	HealthInterval   time.Duration `yaml:"health_interval"`    // between two looks at a server's health; default 5s
+	Context          int           `yaml:"context"`            // tokens of prompt and answer, told to clients; default: not told
+	Images           bool          `yaml:"images"`             // the model sees images
 }
 
 // Parse reads a manifest. Unknown and repeated keys are errors.
