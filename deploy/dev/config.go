@@ -8,9 +8,13 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
+// parrotVariable names a model server to the worker; see worker/models/parrot.
+const parrotVariable = "PARROT_URL"
+
 // settings is the little that the runner has to know; the processes read their own configuration.
 type settings struct {
 	binDir  string // where gateway and worker stand: beside the runner
+	parrot  string // a server that the operator names in the place of the demo's
 	dataDir string // PENSTOCK_DATA_DIR, else data_dir of the file that PENSTOCK_CONFIG names, else "data"
 }
 
@@ -19,7 +23,7 @@ func loadSettings() (settings, error) {
 	if err != nil {
 		return settings{}, fmt.Errorf("where the runner stands: %w", err)
 	}
-	s := settings{binDir: relative(filepath.Dir(self)), dataDir: "data"}
+	s := settings{binDir: relative(filepath.Dir(self)), dataDir: "data", parrot: os.Getenv(parrotVariable)}
 	if path := os.Getenv("PENSTOCK_CONFIG"); path != "" {
 		source, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 		if err != nil {
