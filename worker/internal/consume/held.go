@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -26,6 +27,8 @@ type held struct {
 	shown     bool      // guarded by mu: the log tells that the attempt started
 	closed    bool      // guarded by mu: the attempt has been settled
 	streamed  bool      // guarded by mu: deltas went out
+	told      time.Time // guarded by mu: when the last delta went out, or the attempt began
+	pending   [][]byte  // guarded by mu: deltas that wait, of a job that nobody reads along
 
 	deadline atomic.Int64 // Unix nanoseconds when the attempt has run too long; 0 before it runs
 }
@@ -96,7 +99,7 @@ func (h *held) number() int {
 func (h *held) start(ctx context.Context, version string, now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.version, h.startedAt = version, job.Stamp(now)
+	h.version, h.startedAt, h.told = version, job.Stamp(now), now
 	if h.attempt == 1 && !h.d.Job.Stream && h.d.Job.TTL == 0 {
 		return nil
 	}
@@ -144,10 +147,54 @@ func (h *held) show(ctx context.Context) {
 	}
 }
 
-// emit writes one delta of a streaming model.
+// tellEvery is how often a job tells its deltas that nobody reads along; whoever comes later still finds them all.
+const tellEvery = 250 * time.Millisecond
+
+// emit takes a delta of a streaming model: it is written at once when the caller reads along, and else every tellEvery,
+// merged with what came since.
 func (h *held) emit(ctx context.Context, delta []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.d.Job.Stream {
+		return h.tellDelta(ctx, delta)
+	}
+	merged := false
+	if n := len(h.pending); n > 0 {
+		h.pending[n-1], merged = job.MergeDelta(h.pending[n-1], delta)
+	}
+	if !merged {
+		h.pending = append(h.pending, bytes.Clone(delta))
+	}
+	if time.Since(h.told) < tellEvery {
+		return nil
+	}
+	return h.tellPending(ctx)
+}
+
+// flush writes the deltas that wait, unless the whole output, which comes next, tells as much.
+func (h *held) flush(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.streamed {
+		return nil
+	}
+	return h.tellPending(ctx)
+}
+
+// tellPending is called with mu held.
+func (h *held) tellPending(ctx context.Context) error {
+	for _, delta := range h.pending {
+		if err := h.tellDelta(ctx, delta); err != nil {
+			return err
+		}
+	}
+	clear(h.pending)
+	h.pending, h.told = h.pending[:0], time.Now()
+	return nil
+}
+
+// tellDelta is called with mu held.
+func (h *held) tellDelta(ctx context.Context, delta []byte) error {
 	h.streamed = true
 	started := h.startedAt // told again, for who reads the newest event alone
 	err := h.append(ctx, &job.Event{Kind: job.Output, Attempt: h.attempt, At: now(), StartedAt: &started, Body: delta})

@@ -10,6 +10,9 @@ import (
 	"github.com/penstock-dev/penstock/worker/internal/engine"
 )
 
+// longestRetryAfter bounds what a model server may ask for.
+const longestRetryAfter = 10 * time.Minute
+
 var (
 	errCanceled = errors.New("consume: the job was canceled")
 	errFenced   = errors.New("consume: another attempt owns the job")
@@ -81,6 +84,9 @@ func (c *Consumer) attempt(ctx context.Context, h *held) outcome {
 		JobID: j.ID, Model: j.Model, Version: j.Version, Attempt: h.number(), Input: input, Stream: j.Stream,
 	}, func(delta []byte) error { return h.emit(ctx, delta) })
 	if err == nil {
+		err = h.flush(ctx)
+	}
+	if err == nil {
 		err = c.output(ctx, j, &res)
 	}
 	if err != nil {
@@ -101,16 +107,18 @@ func (c *Consumer) failed(ctx context.Context, h *held, err error) outcome {
 		return outcome{kind: reject, err: fault.Wrap(fault.DeadlineExceeded, err, "the job ran longer than its timeout")}
 	case cause != nil:
 		return outcome{kind: release}
+	case fault.CodeOf(err) == fault.NoWorkers: // it did not run at all, which is no attempt
+		return outcome{kind: release, delay: max(fault.From(err).RetryAfter, c.cfg.RetryDelay)}
 	case !retryable(err):
 		return outcome{kind: reject, err: err}
 	case h.number() >= h.d.Job.MaxAttempts:
 		return outcome{kind: exhausted, err: err}
 	}
-	return outcome{kind: retry, err: err, delay: c.backoff(h.number())}
+	return outcome{kind: retry, err: err, delay: max(c.backoff(h.number()), min(fault.From(err).RetryAfter, longestRetryAfter))}
 }
 
 // retryable tells our own troubles from the caller's.
 func retryable(err error) bool {
 	code := fault.CodeOf(err)
-	return code == fault.Internal || code == fault.Overloaded || code == fault.NoWorkers
+	return code == fault.Internal || code == fault.Overloaded
 }

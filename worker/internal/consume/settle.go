@@ -22,7 +22,7 @@ const (
 	reject         // it failed for good: the input, not the worker, is at fault
 	exhausted      // it failed and was the last attempt
 	expire         // it waited too long to be started
-	release        // it is given back unharmed: the worker stops
+	release        // it is given back unharmed: the worker stops, or the model could not even begin
 	later          // the broker could not be asked: the lease runs out, or the job is handed out again
 	ended          // the log holds the end already
 	lost           // another attempt owns the job, and its message with it: this one leaves no trace
@@ -88,7 +88,7 @@ func (c *Consumer) carryOut(ctx context.Context, h *held, o outcome) error {
 		if err != nil {
 			return err
 		}
-		return h.d.Nak(0)
+		return h.d.Nak(o.delay)
 	case later:
 		return errors.Join(o.err, h.d.Nak(time.Second))
 	case ended:
