@@ -45,7 +45,7 @@ func newGateway(w *world, s *setup) *gateway {
 	for i := range s.workers {
 		x := newWorker(s, g, i)
 		g.workers = append(g.workers, x)
-		g.count.slots += x.slots
+		g.count.slots += x.runs()
 		w.after(time.Duration(w.rand.Int64N(int64(sweepTick))), func() { g.sweep(x) })
 	}
 	w.every(hintTick, g.sendHints)

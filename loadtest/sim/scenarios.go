@@ -69,6 +69,7 @@ func scenarios() []scenario {
 		{"bound", "Tenants that always fill the express bound, beside backlogged ones", bound},
 		{"rotation", "A thousand tenants backlogged at once", rotation},
 		{"priorities", "Priorities", priorities},
+		{"batches", "Jobs that run in batches", batches},
 		{"fleet", "Ten thousand tenants, a thousand workers of mixed speed, heavy-tailed jobs", fleet},
 	}
 }

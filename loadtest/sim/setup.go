@@ -13,6 +13,7 @@ type setup struct {
 	slots   int
 	mixed   bool // workers of 1, 2, 4 or 8 slots and of speed 1/2, 1 or 2; slots is not used
 	bound   int  // express bound
+	batch   int  // jobs in one run, by the batcher; 0: each runs alone in a slot. Slots are then two batches for each instance
 	from    time.Duration
 	until   time.Duration // figures are of what happened between from and until
 	picture bool
@@ -37,10 +38,22 @@ func (s setup) run() *gateway {
 func (g *gateway) capacity() float64 {
 	sum := 0.0
 	for _, x := range g.workers {
-		sum += float64(x.slots) * x.speed
+		sum += x.does() * x.speed
 	}
 	return sum
 }
+
+// alone is the part of a batch's run time that it takes however few jobs are in it. A full batch of 8 does as much as five
+// runs of one job.
+const alone = 0.55
+
+// batchTime is how long jobs run together, the longest of which takes longest, in batches of at most size.
+func batchTime(longest time.Duration, jobs, size int) time.Duration {
+	return time.Duration(float64(longest) * (alone + (1-alone)*float64(jobs)/float64(size)) * fullBatch)
+}
+
+// fullBatch is how long a full batch runs, as a multiple of one of its jobs by itself.
+const fullBatch = 1.6
 
 // always is a job of one length.
 func always(d time.Duration) func() time.Duration { return func() time.Duration { return d } }

@@ -151,12 +151,13 @@ type Offer struct {
 	Versions    []string `json:"versions"` // ascending; the last is latest
 	Engine      string   `json:"engine"`
 	Description string   `json:"description,omitempty"`
-	Slots       int      `json:"slots"`           // jobs the worker holds at once: running and the next batch
-	Free        int      `json:"free"`            // slots free at the heartbeat
-	Rate        float64  `json:"rate"`            // jobs ended a second, measured lately; 0 when none were
-	Capacity    float64  `json:"capacity"`        // jobs a second with all slots in use, measured or estimated; 0 when nothing is known
-	Error       string   `json:"error,omitempty"` // why the model is unavailable; empty when it is not
-	About       About    `json:"about,omitzero"`  // of the latest version
+	Slots       int      `json:"slots"`             // jobs the worker holds at once: running and the next batch
+	Free        int      `json:"free"`              // slots free at the heartbeat
+	Rate        float64  `json:"rate"`              // jobs ended a second, measured lately; 0 when none were
+	Capacity    float64  `json:"capacity"`          // jobs a second with all slots in use, measured or estimated; 0 when nothing is known
+	Error       string   `json:"error,omitempty"`   // why the model is unavailable; empty when it is not
+	Batches     bool     `json:"batches,omitempty"` // it runs jobs in batches, by their rank
+	About       About    `json:"about,omitzero"`    // of the latest version
 }
 
 // Latest is the version that runs when none is asked for.

@@ -214,12 +214,12 @@ func TestALongJobIsShownAsRunningAndKeepsItsLease(t *testing.T) {
 func TestAJobLongerThanItsLeaseRunsOnceWhileItsWorkerLives(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.ackWait = 300 * time.Millisecond
+	b.ackWait = time.Second
 	var runs atomic.Int32
 	run := func(ctx context.Context, _ engine.Request, _ func([]byte) error) (engine.Result, error) {
 		runs.Add(1)
 		select {
-		case <-time.After(2 * time.Second):
+		case <-time.After(3500 * time.Millisecond): // three and a half leases
 		case <-ctx.Done():
 		}
 		return engine.Result{Output: []byte(`1`)}, ctx.Err()

@@ -74,9 +74,10 @@ func New(cfg Config, q *queue.Queue, r Runner, reg prometheus.Registerer, log *s
 		metrics: newMetrics(reg), models: map[string]*intake{}, held: map[string]*held{},
 		tasks: make(chan func()),
 	}
-	for _, o := range r.Offers() {
-		if o.Error == "" && o.Slots > 0 {
-			c.models[o.Name] = newIntake(o.Name, o.Slots, cfg.WorkerID)
+	offers := r.Offers()
+	for i := range offers {
+		if o := &offers[i]; o.Error == "" && o.Slots > 0 {
+			c.models[o.Name] = newIntake(o, cfg.WorkerID)
 		}
 	}
 	return c

@@ -19,6 +19,7 @@ type intake struct {
 
 	mu      sync.Mutex
 	slots   int
+	eager   bool                  // a job without a slot is started too: it waits for its batch, in which its rank counts
 	running int                   // guarded by mu: jobs in a slot
 	staged  []func()              // guarded by mu: starts of jobs in hand without a slot, in the order they came
 	sched   *fair.Sched           // guarded by mu
@@ -35,10 +36,10 @@ type lane struct {
 	closed bool
 }
 
-func newIntake(model string, slots int, worker string) *intake {
+func newIntake(o *job.Offer, worker string) *intake {
 	return &intake{
-		model: model, slots: slots, lanes: map[fair.Source]*lane{},
-		sched: fair.New(fair.Config{Slots: slots, Worker: worker}),
+		model: o.Name, slots: o.Slots, eager: o.Batches, lanes: map[fair.Source]*lane{},
+		sched: fair.New(fair.Config{Slots: o.Slots, Worker: worker}),
 	}
 }
 
@@ -79,11 +80,12 @@ func (in *intake) plan() {
 }
 
 // delivered counts a delivery in, and starts its job as soon as there is a slot. A job without one is still queued: the
-// credit that stands at a lane, so that it is heard of, may bring one more than there are slots.
+// credit that stands at a lane, so that it is heard of, may bring one more than there are slots. Where jobs run in batches it
+// starts all the same, as it then gets into the next one.
 func (in *intake) delivered(d *queue.Delivery, start func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.running < in.slots {
+	if in.eager || in.running < in.slots {
 		in.running++
 		start()
 	} else {

@@ -3,6 +3,7 @@ package consume
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/penstock-dev/penstock/shared/fault"
@@ -81,7 +82,7 @@ func (c *Consumer) attempt(ctx context.Context, h *held) outcome {
 		return c.failed(ctx, h, err)
 	}
 	res, err := c.runner.Run(ctx, engine.Request{
-		JobID: j.ID, Model: j.Model, Version: j.Version, Attempt: h.number(), Input: input, Stream: j.Stream,
+		JobID: j.ID, Model: j.Model, Version: j.Version, Attempt: h.number(), Input: input, Stream: j.Stream, Rank: rankOf(j),
 	}, func(delta []byte) error { return h.emit(ctx, delta) })
 	if err == nil {
 		err = h.flush(ctx)
@@ -93,6 +94,15 @@ func (c *Consumer) attempt(ctx context.Context, h *held) outcome {
 		return c.failed(ctx, h, err)
 	}
 	return outcome{kind: complete, result: res}
+}
+
+// rankOf orders jobs that are in hand and wait for a batch: by class, and within one by whether the tenant has a backlog.
+func rankOf(j *job.Job) int {
+	rank := 2 * slices.Index(job.Classes(), j.Class)
+	if !sourceOf(j).Express() {
+		rank++
+	}
+	return rank
 }
 
 // failed turns an error into the job's fate.

@@ -16,6 +16,7 @@ type Request struct {
 	Attempt int    // 1-based
 	Input   []byte // the engine's own JSON
 	Stream  bool   // deltas are wanted
+	Rank    int    // among requests that wait for a batch, the least goes first: the more urgent, and whose tenant has no backlog
 }
 
 // Result is the answer to a request.

@@ -271,6 +271,8 @@ func (g *generator) stop() {
 	g.stepper.Wait()
 }
 
+func (g *generator) batches() bool { return false }
+
 func (g *generator) about() job.About { return aboutOf(g.engine) }
 
 func (g *generator) close() error { return g.engine.Close() }

@@ -3,7 +3,7 @@ package runner
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/penstock-dev/penstock/worker/internal/batch"
+	"github.com/penstock-dev/penstock/shared/batch"
 )
 
 type metrics struct {

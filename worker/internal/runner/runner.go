@@ -60,6 +60,7 @@ type loop interface {
 	run(ctx context.Context, r engine.Request, emit func([]byte) error) (engine.Result, error)
 	slots() int
 	about() job.About // does not change
+	batches() bool    // what has no slot waits as well in it as outside: it is put into the next batch
 	// stop ends what runs and waits; the engine is closed after it.
 	stop()
 	close() error
@@ -287,7 +288,7 @@ func (r *Runner) Offers() []job.Offer {
 		for _, v := range f.versions {
 			o.Versions = append(o.Versions, v.manifest.Version)
 			o.Engine, o.Description = v.manifest.Engine, v.manifest.Description
-			o.Slots, o.About = max(o.Slots, v.loop.slots()), v.about
+			o.Slots, o.About, o.Batches = max(o.Slots, v.loop.slots()), v.about, v.loop.batches()
 		}
 		if f.err != nil && len(f.versions) == 0 {
 			o.Error = f.err.Error()

@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock-dev/penstock/shared/batch"
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/model"
-	"github.com/penstock-dev/penstock/worker/internal/batch"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
 )
 
@@ -40,6 +40,7 @@ type unary struct {
 // call is one request between Prepare and its outcome.
 type call struct {
 	unit  engine.Unit
+	rank  int
 	done  chan engine.Outcome // takes one without waiting
 	group *group              // what runs it; nil while it waits; guarded by unary.mu
 	gone  bool                // its caller has left; guarded by unary.mu
@@ -91,7 +92,7 @@ func (u *unary) run(ctx context.Context, r engine.Request, _ func([]byte) error)
 	if err != nil {
 		return engine.Result{}, err
 	}
-	c := &call{unit: unit, done: make(chan engine.Outcome, 1)}
+	c := &call{unit: unit, rank: r.Rank, done: make(chan engine.Outcome, 1)}
 	if err := u.enqueue(c); err != nil {
 		return engine.Result{}, err
 	}
@@ -119,7 +120,7 @@ func (u *unary) enqueue(c *call) error {
 		u.mu.Unlock()
 		return stopping()
 	}
-	u.batcher.Add(c, c.unit.Key(), c.unit.Cost(), time.Now())
+	u.batcher.Add(c, c.unit.Key(), c.unit.Cost(), c.rank, time.Now())
 	u.mu.Unlock()
 	u.wakeOne()
 	return nil
@@ -323,6 +324,8 @@ func (u *unary) stop() {
 	u.cancel()
 	u.instances.Wait()
 }
+
+func (u *unary) batches() bool { return true }
 
 func (u *unary) about() job.About { return aboutOf(u.engine) }
 

@@ -20,9 +20,10 @@ type Config struct {
 	MaxSize   int           // items; less than 1 means 1
 	MaxDelay  time.Duration // how long an item waits for company; 0 means that it does not
 	MaxTokens int           // sum of costs; an item dearer than that runs alone; 0 means no bound
+	Patience  time.Duration // an item that has waited so long goes before those of any rank; 0 means a second
 }
 
-// Batch is what runs together: items of one key, oldest first.
+// Batch is what runs together: items of one key, in the order of their ranks, oldest first.
 type Batch[T comparable] struct {
 	Key    string
 	Items  []T
@@ -49,6 +50,7 @@ type queue[T comparable] struct {
 type entry[T comparable] struct {
 	item   T
 	cost   int
+	rank   int
 	since  time.Time
 	serial uint64 // settles the order of items that came at the same time
 }
@@ -56,14 +58,18 @@ type entry[T comparable] struct {
 // New makes a batcher.
 func New[T comparable](c Config) *Batcher[T] {
 	c.MaxSize = max(c.MaxSize, 1)
+	if c.Patience <= 0 {
+		c.Patience = time.Second
+	}
 	return &Batcher[T]{config: c, byKey: map[string]*queue[T]{}}
 }
 
 // Len is how many items wait.
 func (b *Batcher[T]) Len() int { return b.length }
 
-// Add puts an item in line behind those of the same key.
-func (b *Batcher[T]) Add(item T, key string, cost int, now time.Time) {
+// Add puts an item in line behind those of the same key and of the same or a lower rank: 0 goes first. It passes nobody
+// who has waited longer than Patience, so that nobody is passed for ever.
+func (b *Batcher[T]) Add(item T, key string, cost, rank int, now time.Time) {
 	q := b.byKey[key]
 	if q == nil {
 		q = b.newQueue(key)
@@ -71,7 +77,36 @@ func (b *Batcher[T]) Add(item T, key string, cost int, now time.Time) {
 	b.serial++
 	b.length++
 	q.cost += cost
-	q.items = append(q.items, entry[T]{item, cost, now, b.serial})
+	q.items = append(q.items, entry[T]{item, cost, rank, now, b.serial})
+	for i := len(q.items) - 1; i > 0; i-- {
+		if before := &q.items[i-1]; before.rank <= rank || now.Sub(before.since) >= b.config.Patience {
+			break
+		}
+		q.items[i-1], q.items[i] = q.items[i], q.items[i-1]
+	}
+}
+
+// before tells whether a's turn comes before c's.
+func (b *Batcher[T]) before(a, c *entry[T], now time.Time) bool {
+	x, y := a.rank, c.rank
+	if now.Sub(a.since) >= b.config.Patience {
+		x = 0
+	}
+	if now.Sub(c.since) >= b.config.Patience {
+		y = 0
+	}
+	return x < y || x == y && a.serial < c.serial
+}
+
+// oldest is since when the item has waited that has waited longest.
+func (q *queue[T]) oldest() time.Time {
+	t := q.items[0].since
+	for i := range q.items {
+		if q.items[i].since.Before(t) {
+			t = q.items[i].since
+		}
+	}
+	return t
 }
 
 func (b *Batcher[T]) newQueue(key string) *queue[T] {
@@ -103,11 +138,11 @@ func (b *Batcher[T]) Remove(item T) bool {
 
 // Next takes the batch whose turn it is, and is false when none is due. A key is due when its batch is full or its
 // oldest item has waited long enough, and every key is when idle says that nothing else runs; of those due, the one
-// whose oldest item is oldest goes first.
+// whose first item has the least rank goes first, and of several the one whose first item is oldest.
 func (b *Batcher[T]) Next(now time.Time, idle bool) (Batch[T], bool) {
 	var turn *queue[T]
 	for _, q := range b.queues {
-		if (idle || b.due(q, now)) && (turn == nil || q.items[0].serial < turn.items[0].serial) {
+		if (idle || b.due(q, now)) && (turn == nil || b.before(&q.items[0], &turn.items[0], now)) {
 			turn = q
 		}
 	}
@@ -124,7 +159,7 @@ func (b *Batcher[T]) UntilNext(now time.Time) (time.Duration, bool) {
 	}
 	least := time.Duration(-1)
 	for _, q := range b.queues {
-		d := max(b.config.MaxDelay-now.Sub(q.items[0].since), 0)
+		d := max(b.config.MaxDelay-now.Sub(q.oldest()), 0)
 		if b.full(q) {
 			d = 0
 		}
@@ -136,7 +171,7 @@ func (b *Batcher[T]) UntilNext(now time.Time) (time.Duration, bool) {
 }
 
 func (b *Batcher[T]) due(q *queue[T], now time.Time) bool {
-	return b.full(q) || now.Sub(q.items[0].since) >= b.config.MaxDelay
+	return b.full(q) || now.Sub(q.oldest()) >= b.config.MaxDelay
 }
 
 func (b *Batcher[T]) full(q *queue[T]) bool {
@@ -148,7 +183,7 @@ func (b *Batcher[T]) take(q *queue[T], now time.Time) Batch[T] {
 	n, reason := b.cut(q)
 	if reason == "" {
 		reason = Idle
-		if now.Sub(q.items[0].since) >= b.config.MaxDelay && b.config.MaxDelay > 0 {
+		if now.Sub(q.oldest()) >= b.config.MaxDelay && b.config.MaxDelay > 0 {
 			reason = Delay
 		}
 	}

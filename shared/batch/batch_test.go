@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstock-dev/penstock/worker/internal/batch"
+	"github.com/penstock-dev/penstock/shared/batch"
 )
 
 func start() time.Time { return time.Unix(1_000_000, 0) }
@@ -25,11 +25,11 @@ func TestAFullBatchIsDueAtOnce(t *testing.T) {
 		if ok {
 			break
 		}
-		b.Add(i, "a", 1, now)
+		b.Add(i, "a", 1, 0, now)
 	}
-	b.Add(3, "a", 1, now)
+	b.Add(3, "a", 1, 0, now)
 	for i := range 3 {
-		b.Add(10+i, "a", 1, now)
+		b.Add(10+i, "a", 1, 0, now)
 	}
 	got, ok := b.Next(now, false)
 	require.True(t, ok)
@@ -62,7 +62,7 @@ func TestReasons(t *testing.T) {
 	} {
 		b := batch.New[int](c.config)
 		for i, cost := range c.costs {
-			b.Add(i, "a", cost, start())
+			b.Add(i, "a", cost, 0, start())
 		}
 		got, ok := b.Next(start().Add(c.after), c.idle)
 		assert.Equal(t, c.items > 0, ok, c.name)
@@ -77,7 +77,7 @@ func TestTheOldestKeyGoesFirst(t *testing.T) {
 	b := batch.New[string](batch.Config{MaxSize: 2})
 	now := start()
 	for i, key := range []string{"b", "a", "b", "c", "b"} {
-		b.Add(fmt.Sprint(key, i), key, 1, now)
+		b.Add(fmt.Sprint(key, i), key, 1, 0, now)
 	}
 	var order [][]string
 	for {
@@ -93,8 +93,8 @@ func TestTheOldestKeyGoesFirst(t *testing.T) {
 func TestRemove(t *testing.T) {
 	t.Parallel()
 	b := batch.New[int](batch.Config{MaxSize: 8, MaxDelay: time.Second, MaxTokens: 10})
-	b.Add(1, "a", 5, start())
-	b.Add(2, "a", 5, start())
+	b.Add(1, "a", 5, 0, start())
+	b.Add(2, "a", 5, 0, start())
 	require.True(t, b.Remove(1))
 	require.False(t, b.Remove(1))
 	_, ok := b.Next(start(), false)
@@ -108,14 +108,14 @@ func TestRemove(t *testing.T) {
 func TestUntilNext(t *testing.T) {
 	t.Parallel()
 	b := batch.New[int](batch.Config{MaxSize: 2, MaxDelay: time.Second})
-	b.Add(1, "a", 1, start())
-	b.Add(2, "b", 1, start().Add(300*time.Millisecond))
+	b.Add(1, "a", 1, 0, start())
+	b.Add(2, "b", 1, 0, start().Add(300*time.Millisecond))
 	d, ok := b.UntilNext(start().Add(400 * time.Millisecond))
 	require.True(t, ok)
 	assert.Equal(t, 600*time.Millisecond, d)
 	d, _ = b.UntilNext(start().Add(time.Hour))
 	assert.Zero(t, d)
-	b.Add(3, "b", 1, start().Add(400*time.Millisecond))
+	b.Add(3, "b", 1, 0, start().Add(400*time.Millisecond))
 	d, _ = b.UntilNext(start().Add(400 * time.Millisecond))
 	assert.Zero(t, d, "b is full")
 }
@@ -142,7 +142,7 @@ func TestWhateverHappens(t *testing.T) {
 			case 0, 1:
 				in := info{strconv.Itoa(rng.IntN(3)), 1 + rng.IntN(25), now}
 				waiting[i] = in
-				b.Add(i, in.key, in.cost, now)
+				b.Add(i, in.key, in.cost, 0, now)
 			case 2:
 				victim := rng.IntN(300)
 				_, there := waiting[victim]
@@ -177,7 +177,7 @@ func BenchmarkAddNext(b *testing.B) {
 	bt := batch.New[int](batch.Config{MaxSize: 8})
 	now := start()
 	for i := 0; b.Loop(); i++ {
-		bt.Add(i, "32", 100, now)
+		bt.Add(i, "32", 100, 0, now)
 		if i%8 == 7 {
 			bt.Next(now, true)
 		}
