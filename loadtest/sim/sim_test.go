@@ -29,7 +29,7 @@ func TestTheBoundsHold(t *testing.T) {
 // The same seed gives the same figures.
 func TestItIsRepeatable(t *testing.T) {
 	t.Parallel()
-	f := fleetRun{60, 10, 2, time.Minute}
+	f := fleetRun{60, 10, 2, time.Minute, 0}
 	first := fleetWith(f)
 	assert.Equal(t, first.rows, fleetWith(f).rows)
 }

@@ -40,8 +40,10 @@ func newWorker(s *setup, g *gateway, i int) *worker {
 		slots = []int{1, 2, 4, 8}[w.rand.IntN(4)]
 		speed = []float64{0.5, 1, 1, 2}[w.rand.IntN(4)]
 	}
+	over := 0
 	if s.batch > 0 {
 		slots *= 2 * s.batch // as many instances
+		over = slots / 8
 	}
 	latency := 100*time.Microsecond + time.Duration(w.rand.IntN(200))*time.Microsecond
 	x := &worker{
@@ -49,7 +51,7 @@ func newWorker(s *setup, g *gateway, i int) *worker {
 		running: map[*message]time.Duration{},
 		skew:    time.Duration(w.rand.IntN(100)-50) * time.Millisecond,
 		up:      link{w: w, base: latency}, down: link{w: w, base: latency},
-		sched: fair.New(fair.Config{Slots: slots, Worker: strconv.Itoa(i), ExpressBound: s.bound}),
+		sched: fair.New(fair.Config{Slots: slots, Over: over, Worker: strconv.Itoa(i), ExpressBound: s.bound}),
 	}
 	if s.batch > 0 {
 		x.batcher, x.size, x.all = batch.New[*message](batch.Config{MaxSize: s.batch}), s.batch, slots/(2*s.batch)

@@ -18,6 +18,7 @@ func (s Source) Express() bool { return s.Tenant == "" }
 // Config bounds one worker's scheduler. Zero values take the defaults named.
 type Config struct {
 	Slots  int    // jobs that the worker can hold; less than 1 means 1
+	Over   int    // express jobs that a full worker still takes, beside one a class: more than 0 where jobs run in batches, as they get into the next one
 	Worker string // makes this worker's arbitrary choices differ from those of others
 
 	MaxOpen      int           // backlogs with a consumer at one time, over all workers; 32

@@ -233,7 +233,7 @@ func (s *Sched) park(now time.Time) {
 		x := &c.express
 		switch {
 		case x.asked > 0 || x.parked > 0 || x.known() > 0:
-		case s.coming() >= s.config.Slots && (s.slow() || k == classes-1 || s.used > s.config.Slots):
+		case s.coming() >= s.config.Slots && (s.slow() || k == classes-1 || s.used > s.config.Slots+s.config.Over):
 		case c.contended() && x.v > c.v:
 		default:
 			s.stand(&x.parked, Source{Class: c.name}, 1)

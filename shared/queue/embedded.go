@@ -29,10 +29,11 @@ type EmbeddedConfig struct {
 
 // Embedded is a NATS server inside this process, for one machine.
 type Embedded struct {
-	opts   server.Options
-	creds  Credentials
-	log    *slog.Logger
-	health health
+	opts     server.Options
+	creds    Credentials
+	log      *slog.Logger
+	health   health
+	patience time.Duration // with a server that is to stop
 
 	mu sync.Mutex
 	ns *server.Server // guarded by mu; replaced when it has to be started again
@@ -69,7 +70,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig, credentialsFile stri
 	}
 	workerPassword := keptPassword(credentialsFile)
 	gatewayPassword := newPassword()
-	e := &Embedded{log: log, health: health{rouse: make(chan struct{}, 1), stuck: make(chan struct{})}, opts: server.Options{
+	e := &Embedded{log: log, patience: stopTimeout, health: health{rouse: make(chan struct{}, 1), stuck: make(chan struct{})}, opts: server.Options{
 		ServerName: "penstock", Host: host, Port: port, JetStream: true, StoreDir: cfg.Dir,
 		SyncAlways: cfg.Durable, MaxPayload: maxPayload, NoSigs: true, DisableJetStreamBanner: true,
 		Users: []*server.User{
@@ -126,7 +127,7 @@ func (e *Embedded) stop() error {
 		ns.Shutdown()
 		ns.WaitForShutdown()
 	}()
-	t := time.NewTimer(stopTimeout)
+	t := time.NewTimer(e.patience)
 	defer t.Stop()
 	select {
 	case <-done:

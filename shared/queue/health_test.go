@@ -67,3 +67,17 @@ func TestAFullDiskRefusesUntilItHasRoom(t *testing.T) {
 	assert.Eventually(t, func() bool { return q.Room() == nil }, 20*time.Second, 10*time.Millisecond, "it looks again")
 	assert.ErrorIs(t, queue.ErrDiskFull, queue.ErrFull)
 }
+
+func TestABrokerThatCannotEvenBeStoppedEndsItsProcess(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 20*time.Second)
+	dir := t.TempDir()
+	e, err := queue.StartEmbedded(ctx, queue.EmbeddedConfig{Addr: "127.0.0.1:0", Dir: dir}, filepath.Join(dir, "nats.json"), testenv.Logger(t))
+	require.NoError(t, err)
+	free := e.Jam()
+	e.FailWrite()
+	require.ErrorContains(t, e.Watch(ctx), "does not stop")
+	e.Close() // does not wait for it again
+	free()
+	e.AwaitStopped()
+}

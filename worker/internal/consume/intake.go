@@ -37,9 +37,13 @@ type lane struct {
 }
 
 func newIntake(o *job.Offer, worker string) *intake {
+	over := 0
+	if o.Batches {
+		over = o.Slots / 8
+	}
 	return &intake{
 		model: o.Name, slots: o.Slots, eager: o.Batches, lanes: map[fair.Source]*lane{},
-		sched: fair.New(fair.Config{Slots: o.Slots, Worker: worker}),
+		sched: fair.New(fair.Config{Slots: o.Slots, Over: over, Worker: worker}),
 	}
 }
 
