@@ -1,16 +1,22 @@
 package onnx
 
+/*
+#cgo linux LDFLAGS: -ldl
+#include <stdlib.h>
+#include "capi.h"
+*/
+import "C"
+
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-
-	ort "github.com/yalue/onnxruntime_go"
+	"unsafe"
 )
 
 // OldestVersion is the oldest ONNX Runtime that has the interface we are built for.
@@ -22,6 +28,7 @@ const remedy = "run `make onnxruntime`, or name a library in PENSTOCK_ONNXRUNTIM
 // Runtime is ONNX Runtime itself, once a process.
 type Runtime struct {
 	path     string
+	version  string
 	sessions atomic.Int64 // open sessions
 }
 
@@ -66,9 +73,10 @@ func libraryPatterns() []string {
 //
 //nolint:gochecknoglobals // ONNX Runtime's own state is the process's
 var loaded struct {
-	mu    sync.Mutex
-	path  string // guarded by mu
-	users int    // guarded by mu: Runtimes not yet closed
+	mu      sync.Mutex
+	path    string // guarded by mu
+	version string // guarded by mu
+	users   int    // guarded by mu: Runtimes not yet closed
 }
 
 // Open loads the library at path and starts the runtime. A process has one library: opening it again shares it, and
@@ -87,35 +95,39 @@ func Open(path string) (*Runtime, error) {
 		return nil, fmt.Errorf("ONNX Runtime: this process has already opened %s", loaded.path)
 	}
 	if loaded.users == 0 {
-		ort.SetSharedLibraryPath(abs)
-		if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
-			return nil, fmt.Errorf("ONNX Runtime: %s; looked for %s; %s: %w", reason(err), path, remedy, err)
+		version, err := start(abs)
+		if err != nil {
+			return nil, fmt.Errorf("ONNX Runtime: %w; looked for %s; %s", err, path, remedy)
 		}
-		loaded.path = abs
+		loaded.path, loaded.version = abs, version
 	}
 	loaded.users++
-	return &Runtime{path: abs}, nil
+	return &Runtime{path: abs, version: loaded.version}, nil
 }
 
-// reason turns what the binding says into what it means.
-func reason(err error) string {
-	s := err.Error()
-	switch {
-	case strings.Contains(s, "setting ORT API base"):
-		return "the library is older than " + OldestVersion
-	case strings.Contains(s, "OrtGetApiBase"):
-		return "the file is a library, but not ONNX Runtime"
-	case strings.Contains(s, "loading ONNX shared library"):
-		return "the file is no library that this machine can load"
+// start loads the library, and says in a word why it can't be.
+func start(path string) (string, error) {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var version *C.char
+	switch C.pst_open(name, &version) {
+	case C.PST_OK:
+		return C.GoString(version), nil
+	case C.PST_NO_LIBRARY:
+		return "", errors.New("the file is no library that this machine can load")
+	case C.PST_NO_BASE:
+		return "", errors.New("the file is a library, but not ONNX Runtime")
+	case C.PST_TOO_OLD:
+		return "", errors.New("the library is older than " + OldestVersion)
 	}
-	return "it did not start"
+	return "", errors.New("it did not start")
 }
 
 // Path is where the library was loaded from.
 func (r *Runtime) Path() string { return r.path }
 
 // Version is the library's own version, "1.27.0".
-func (r *Runtime) Version() string { return ort.GetVersion() }
+func (r *Runtime) Version() string { return r.version }
 
 // Close stops the runtime and unloads the library. Sessions still open are an error, and then nothing is closed.
 func (r *Runtime) Close() error {
@@ -127,8 +139,6 @@ func (r *Runtime) Close() error {
 	if loaded.users--; loaded.users > 0 {
 		return nil
 	}
-	if err := ort.DestroyEnvironment(); err != nil {
-		return fmt.Errorf("ONNX Runtime: %w", err)
-	}
+	C.pst_close()
 	return nil
 }

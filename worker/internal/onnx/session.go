@@ -1,14 +1,21 @@
 package onnx
 
+/*
+#include <stdlib.h>
+#include "capi.h"
+
+#cgo noescape pst_run
+#cgo nocallback pst_run
+*/
+import "C"
+
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
-
-	ort "github.com/yalue/onnxruntime_go"
+	"unsafe"
 )
 
 // Options say how a session runs.
@@ -20,18 +27,26 @@ type Options struct {
 	// Inputs and Outputs name what Run takes and gives, in that order. Every input that the model requires must be among
 	// them, and each must exist.
 	Inputs, Outputs []string
+	// MemPattern lets the runtime keep a plan of its memory for each set of input shapes that it has seen. It pays where
+	// shapes are few; where they vary without end, as the plans do, it is a leak.
+	MemPattern bool
+	// Shrink gives memory that the runs' arena does not use back after each run, so that one large request does not
+	// hold it for ever. It costs some microseconds a run, and more when the memory is wanted again.
+	Shrink bool
 }
 
 // Session is one loaded model. Run may be called by several goroutines at once.
 type Session struct {
-	runtime *Runtime
-	header  *Header
-	session *ort.DynamicAdvancedSession
-	inputs  int
-	outputs int
+	runtime         *Runtime
+	header          *Header
+	inputs, outputs []string
+	in, out         **C.char // the names, in C's memory
+	shrink          bool
+
+	native unsafe.Pointer // nil when closed
 
 	mu   sync.Mutex
-	free []*ort.RunOptions // run options not in use, their terminate flag unset
+	free []unsafe.Pointer // run options not in use, their terminate flag unset
 }
 
 // Load opens a model file. It reads the header first, and refuses a file whose external data leave the file's folder
@@ -49,69 +64,75 @@ func (r *Runtime) LoadHeader(path string, h *Header, o Options) (*Session, error
 	if err := h.check(o.Inputs, o.Outputs); err != nil {
 		return nil, fmt.Errorf("onnx: %s: %w", path, err)
 	}
-	so, err := sessionOptions(o)
+	native, err := open(path, o)
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %s: %w", path, err)
-	}
-	defer so.Destroy() //nolint:errcheck // it always returns nil
-	s, err := ort.NewDynamicAdvancedSession(path, o.Inputs, o.Outputs, so)
-	if err != nil {
-		return nil, fmt.Errorf("onnx: %s: %w", path, err)
+		return nil, fmt.Errorf("%w (%s)", err, path)
 	}
 	r.sessions.Add(1)
-	return &Session{runtime: r, header: h, session: s, inputs: len(o.Inputs), outputs: len(o.Outputs)}, nil
+	return &Session{
+		runtime: r, header: h, inputs: o.Inputs, outputs: o.Outputs,
+		in: newNames(o.Inputs), out: newNames(o.Outputs), shrink: o.Shrink, native: native,
+	}, nil
 }
 
-func sessionOptions(o Options) (*ort.SessionOptions, error) {
-	so, err := ort.NewSessionOptions()
+func open(path string, o Options) (unsafe.Pointer, error) {
+	pattern := C.int(0)
+	if o.MemPattern {
+		pattern = 1
+	}
+	var so unsafe.Pointer
+	err := failure(C.pst_session_options(&so, C.int(max(o.Threads, 1)), pattern))
+	if so != nil {
+		defer C.pst_free_session_options(so)
+	}
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(
-		so.SetIntraOpNumThreads(max(o.Threads, 1)),
-		so.SetInterOpNumThreads(1),
-		so.SetLogSeverityLevel(ort.LoggingLevelError),
-		so.SetMemPattern(false),                                          // it keeps a plan for every shape it ever saw, and shapes vary without end
-		so.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"), // spinning loses where anything shares the cores
-		so.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
-		provider(so, o.Device),
-	)
-	if err != nil {
-		so.Destroy() //nolint:errcheck,gosec // it always returns nil
+	// spinning loses where anything shares the cores
+	for _, key := range []string{"session.intra_op.allow_spinning", "session.inter_op.allow_spinning"} {
+		if err := config(so, key, "0"); err != nil {
+			return nil, err
+		}
+	}
+	if err := provider(so, o.Device); err != nil {
 		return nil, err
 	}
-	return so, nil
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var native unsafe.Pointer
+	return native, failure(C.pst_session(name, so, &native))
+}
+
+func config(so unsafe.Pointer, key, value string) error {
+	k, v := C.CString(key), C.CString(value)
+	defer C.free(unsafe.Pointer(k))
+	defer C.free(unsafe.Pointer(v))
+	return failure(C.pst_session_config(so, k, v))
 }
 
 // provider appends the execution provider that device names.
-func provider(so *ort.SessionOptions, device string) error {
+func provider(so unsafe.Pointer, device string) error {
 	kind, number, _ := strings.Cut(device, ":")
 	switch kind {
 	case "", "cpu":
 		if number != "" {
-			return fmt.Errorf("device %q: cpu has no number", device)
+			return fmt.Errorf("onnx: device %q: cpu has no number", device)
 		}
 		return nil
 	case "cuda":
 	default:
-		return fmt.Errorf("device %q: want cpu or cuda:N", device)
+		return fmt.Errorf("onnx: device %q: want cpu or cuda:N", device)
 	}
 	if number == "" {
 		number = "0"
 	}
 	if n, err := strconv.Atoi(number); err != nil || n < 0 {
-		return fmt.Errorf("device %q: want cpu or cuda:N", device)
+		return fmt.Errorf("onnx: device %q: want cpu or cuda:N", device)
 	}
-	cuda, err := ort.NewCUDAProviderOptions()
-	if err != nil {
-		return fmt.Errorf("device %q: this ONNX Runtime has no CUDA: %w", device, err)
-	}
-	defer cuda.Destroy() //nolint:errcheck // it always returns nil
-	if err := cuda.Update(map[string]string{"device_id": number}); err != nil {
-		return fmt.Errorf("device %q: %w", device, err)
-	}
-	if err := so.AppendExecutionProviderCUDA(cuda); err != nil {
-		return fmt.Errorf("device %q can't be had: %w", device, err)
+	n := C.CString(number)
+	defer C.free(unsafe.Pointer(n))
+	if err := failure(C.pst_cuda(so, n)); err != nil {
+		return fmt.Errorf("onnx: device %q can't be had: %w", device, err)
 	}
 	return nil
 }
@@ -119,18 +140,20 @@ func provider(so *ort.SessionOptions, device string) error {
 // Header is what the model's file says of itself.
 func (s *Session) Header() *Header { return s.header }
 
-// Run runs the model once, with values in the order of the options' names. Outputs are written in place, so they must
-// have their shapes. When ctx ends the run is told to stop, and Run returns ctx's error once it has: the tensors are
-// the caller's again whenever Run returns.
+// Run runs the model once, with values in the order of the options' names. A nil input is one that is not given, which
+// only an optional one need not be, and a nil output one that is not wanted. Outputs are written in place, so they must
+// have the shape that comes out, but for a Raw in the state Auto. When ctx ends the run is told to stop, and Run returns
+// ctx's error once it has: the values are the caller's again whenever Run returns. After an error what outputs hold is
+// undefined.
 func (s *Session) Run(ctx context.Context, inputs, outputs []Value) error {
-	if len(inputs) != s.inputs || len(outputs) != s.outputs {
+	if len(inputs) != len(s.inputs) || len(outputs) != len(s.outputs) {
 		return fmt.Errorf("onnx: the session takes %d inputs and gives %d outputs, not %d and %d",
-			s.inputs, s.outputs, len(inputs), len(outputs))
+			len(s.inputs), len(s.outputs), len(inputs), len(outputs))
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if ctx.Done() == nil {
+	if ctx.Done() == nil && !s.shrink {
 		return s.run(inputs, outputs, nil)
 	}
 	ro, err := s.takeOptions()
@@ -140,7 +163,7 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Value) error {
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
-		ro.Terminate() //nolint:errcheck,gosec // the run then goes on to its own end, for which Run waits anyway
+		_ = failure(C.pst_terminate(ro, 1)) // at worst the run goes on to its own end, for which Run waits anyway
 	})
 	err = s.run(inputs, outputs, ro)
 	if stop() {
@@ -148,10 +171,10 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Value) error {
 		return err
 	}
 	<-told
-	if ro.UnsetTerminate() == nil {
+	if failure(C.pst_terminate(ro, 0)) == nil {
 		s.giveOptions(ro)
 	} else {
-		ro.Destroy() //nolint:errcheck,gosec // it always returns nil
+		C.pst_free_run_options(ro)
 	}
 	if err != nil {
 		return ctx.Err()
@@ -159,34 +182,54 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Value) error {
 	return nil
 }
 
-func (s *Session) run(inputs, outputs []Value, ro *ort.RunOptions) error {
-	var in, out [8]ort.Value // most models have no more, and then this stays off the heap
-	a, err := natives(in[:0], inputs)
+// many is how many values of one side a run keeps off the heap.
+const many = 96
+
+func (s *Session) run(inputs, outputs []Value, ro unsafe.Pointer) error {
+	var in, out [many]*C.pst_value
+	a, err := s.natives(in[:0], inputs, 0)
 	if err != nil {
 		return err
 	}
-	b, err := natives(out[:0], outputs)
+	b, err := s.natives(out[:0], outputs, len(inputs))
 	if err != nil {
 		return err
 	}
-	if err := s.session.RunWithOptions(a, b, ro); err != nil {
-		return fmt.Errorf("onnx: %w", err)
+	at := C.int(-1)
+	err = failure(C.pst_run(s.native, ro, s.in, unsafe.SliceData(a), C.size_t(len(a)), s.out, unsafe.SliceData(b), C.size_t(len(b)), &at))
+	if err != nil {
+		if at >= 0 {
+			return s.about(int(at), err)
+		}
+		return err
+	}
+	for i, v := range outputs {
+		if v == nil {
+			continue
+		}
+		if err := v.raw().filled(); err != nil {
+			return s.about(len(inputs)+i, err)
+		}
 	}
 	return nil
 }
 
-func natives(into []ort.Value, from []Value) ([]ort.Value, error) {
+func (s *Session) natives(into []*C.pst_value, from []Value, first int) ([]*C.pst_value, error) {
 	for i, v := range from {
-		n := v.native()
-		if n == nil {
-			return nil, fmt.Errorf("onnx: value %d has no shape", i)
+		if v == nil {
+			into = append(into, nil)
+			continue
 		}
-		into = append(into, n)
+		r := v.raw()
+		if err := r.check(first > 0); err != nil {
+			return nil, s.about(first+i, err)
+		}
+		into = append(into, r.c)
 	}
 	return into, nil
 }
 
-func (s *Session) takeOptions() (*ort.RunOptions, error) {
+func (s *Session) takeOptions() (unsafe.Pointer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.free); n > 0 {
@@ -194,14 +237,18 @@ func (s *Session) takeOptions() (*ort.RunOptions, error) {
 		s.free = s.free[:n-1]
 		return ro, nil
 	}
-	ro, err := ort.NewRunOptions()
-	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+	shrink := C.int(0)
+	if s.shrink {
+		shrink = 1
+	}
+	var ro unsafe.Pointer
+	if err := failure(C.pst_run_options(&ro, shrink)); err != nil {
+		return nil, err
 	}
 	return ro, nil
 }
 
-func (s *Session) giveOptions(ro *ort.RunOptions) {
+func (s *Session) giveOptions(ro unsafe.Pointer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(s.free, ro)
@@ -211,14 +258,32 @@ func (s *Session) giveOptions(ro *ort.RunOptions) {
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.session == nil {
+	if s.native == nil {
 		return nil
 	}
-	errs := []error{s.session.Destroy()}
+	C.pst_free_session(s.native)
 	for _, ro := range s.free {
-		errs = append(errs, ro.Destroy())
+		C.pst_free_run_options(ro)
 	}
-	s.session, s.free = nil, nil
+	freeNames(s.in, len(s.inputs))
+	freeNames(s.out, len(s.outputs))
+	s.native, s.free = nil, nil
 	s.runtime.sessions.Add(-1)
-	return errors.Join(errs...)
+	return nil
+}
+
+// newNames makes an array of C strings.
+func newNames(names []string) **C.char {
+	list := (**C.char)(C.calloc(C.size_t(len(names)+1), C.size_t(unsafe.Sizeof((*C.char)(nil)))))
+	for i, n := range names {
+		unsafe.Slice(list, len(names))[i] = C.CString(n)
+	}
+	return list
+}
+
+func freeNames(list **C.char, n int) {
+	for _, s := range unsafe.Slice(list, n) {
+		C.free(unsafe.Pointer(s))
+	}
+	C.free(unsafe.Pointer(list))
 }
