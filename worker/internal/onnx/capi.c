@@ -112,11 +112,13 @@ void pst_forget(pst_value *v) {
 	if (v->value) RELEASE(Value, v->value);
 	v->value = NULL;
 	v->out = NULL;
+	v->stale = 0;
 }
 
 // make gives a bound value its OrtValue.
 static pst_status *make(pst_value *v) {
-	if (v->value) return NULL;
+	if (v->value && !v->stale) return NULL;
+	pst_forget(v);
 	return CALL(CreateTensorWithDataAsOrtValue, const void *, void *, size_t, const int64_t *, size_t, int, void **)(
 		ort.memory, (void *)v->data, v->size, v->dims, v->rank, v->type, &v->value);
 }

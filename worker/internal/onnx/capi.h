@@ -76,8 +76,9 @@ typedef struct {
 	size_t size;    // bytes at data
 	size_t rank;
 	int64_t dims[PST_MAX_RANK];
-	int32_t type; // ONNX's number
+	int32_t type;  // ONNX's number
 	int32_t kind;
+	int32_t stale; // value is not of these data and dims; the next run makes it anew
 } pst_value;
 
 // Errors of pst_open.

@@ -17,6 +17,8 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/penstock-dev/penstock/shared/tensor"
@@ -38,11 +40,12 @@ type Raw struct {
 // Bind makes the value a view of data, which must have just the bytes that type and shape take and must stay as they are
 // until the run that uses them is over: Go's heap (which does not move) or a Memory.
 func (r *Raw) Bind(d tensor.DType, data []byte, dims ...int64) error {
-	if err := storable(d); err != nil {
+	n, err := bytesOf(d, dims)
+	if err != nil {
 		return err
 	}
-	if err := tensor.Check(d, dims, int64(len(data))); err != nil {
-		return fmt.Errorf("onnx: %w", err)
+	if n != int64(len(data)) {
+		return fmt.Errorf("onnx: shape %v of %s takes %d bytes and has %d", slices.Clone(dims), d, n, len(data))
 	}
 	r.set(d, data, dims)
 	return nil
@@ -51,12 +54,9 @@ func (r *Raw) Bind(d tensor.DType, data []byte, dims ...int64) error {
 // Shape gives the value memory of its own, of that type and shape, and returns it. It keeps what an earlier use left in
 // it, grows as needed and stays until Free.
 func (r *Raw) Shape(d tensor.DType, dims ...int64) ([]byte, error) {
-	if err := storable(d); err != nil {
-		return nil, err
-	}
-	n, err := tensor.Bytes(d, dims)
+	n, err := bytesOf(d, dims)
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, err
 	}
 	if int64(cap(r.own)) < n {
 		r.own = aligned(n + n/4)
@@ -165,19 +165,21 @@ func (r *Raw) Free() {
 	*r = Raw{}
 }
 
-// set points the value to memory and a shape, and drops the native value unless it has them already.
+// set points the value to memory and a shape. Unless it has them already, the next run makes the native value anew.
 func (r *Raw) set(d tensor.DType, data []byte, dims []int64) {
-	at := C.uintptr_t(uintptr(unsafe.Pointer(unsafe.SliceData(data))))
-	if len(data) == 0 {
-		at = 0
+	at := C.uintptr_t(0)
+	if len(data) > 0 {
+		at = C.uintptr_t(uintptr(unsafe.Pointer(&data[0])))
 	}
-	if r.dtype == d && r.c != nil && r.c.kind == C.PST_BOUND && r.c.data == at && equal(r.Dims(), dims) {
-		r.data = data
+	c := r.c
+	if c == nil || c.kind != C.PST_BOUND {
+		c = r.fresh()
+	} else if r.dtype == d && c.data == at && slices.Equal(r.Dims(), dims) {
 		return
 	}
-	c := r.fresh()
+	c.stale = 1
 	r.dtype, r.data = d, data
-	c.kind, c._type, c.data, c.size = C.PST_BOUND, C.int32_t(number(d)), at, C.size_t(len(data))
+	c.kind, c._type, c.data, c.size = C.PST_BOUND, number(d), at, C.size_t(len(data))
 	shape(c, dims)
 }
 
@@ -217,22 +219,33 @@ func (r *Raw) filled() error {
 	case d == tensor.String:
 		return nil
 	default:
-		return storable(d)
+		_, err := elementSize(d)
+		return err
 	}
 }
 
 func (r *Raw) raw() *Raw { return r }
 
-// storable refuses types whose elements have no bytes of their own.
-func storable(d tensor.DType) error {
-	if d.Bits() < 8 {
-		return fmt.Errorf("onnx: elements of type %s are not supported", d)
+// elementSize is how many bytes an element takes; a type without whole bytes is refused. The types that are bound again
+// and again come first, for the tables of package tensor are searched.
+func elementSize(d tensor.DType) (int64, error) {
+	switch d {
+	case tensor.Float32:
+		return 4, nil
+	case tensor.Float16:
+		return 2, nil
+	case tensor.Int64:
+		return 8, nil
+	default:
 	}
-	return nil
+	if d.Bits() < 8 {
+		return 0, fmt.Errorf("onnx: elements of type %s are not supported", d)
+	}
+	return int64(d.Bits() / 8), nil
 }
 
-// number is DType.ONNX of the types that are bound again and again, without its search.
-func number(d tensor.DType) int {
+// number is DType.ONNX, fast likewise.
+func number(d tensor.DType) C.int32_t {
 	switch d {
 	case tensor.Float32:
 		return 1
@@ -241,8 +254,27 @@ func number(d tensor.DType) int {
 	case tensor.Int64:
 		return 7
 	default:
-		return d.ONNX()
+		return C.int32_t(d.ONNX())
 	}
+}
+
+// bytesOf is tensor.Bytes; it keeps dims off the heap where they are small, as they are.
+func bytesOf(d tensor.DType, dims []int64) (int64, error) {
+	n, err := elementSize(d)
+	if err != nil {
+		return 0, err
+	}
+	for _, x := range dims {
+		if x < 0 || x > math.MaxUint32 || n > math.MaxInt32 || len(dims) > tensor.MaxRank {
+			n, err := tensor.Bytes(d, slices.Clone(dims))
+			if err != nil {
+				return 0, fmt.Errorf("onnx: %w", err)
+			}
+			return n, nil
+		}
+		n *= x
+	}
+	return n, nil
 }
 
 func shape(c *C.pst_value, dims []int64) {
@@ -250,18 +282,6 @@ func shape(c *C.pst_value, dims []int64) {
 		c.dims[i] = C.int64_t(d)
 	}
 	c.rank = C.size_t(len(dims))
-}
-
-func equal(a, b []int64) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // aligned allocates bytes that any element may lie at.
