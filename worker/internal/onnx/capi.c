@@ -36,7 +36,7 @@ static int start(const char **version) {
 	*version = b->version();
 	ort.api = b->api(PST_API);
 	if (!ort.api) return PST_TOO_OLD;
-	pst_status *s = CALL(CreateEnv, int, const char *, void **)(PST_ERROR_LEVEL, "penstock", &ort.env);
+	pst_status *s = CALL(CreateEnv, int, const char *, void **)(PST_FATAL_LEVEL, "penstock", &ort.env);
 	if (!s) s = CALL(CreateCpuMemoryInfo, int, int, void **)(PST_ARENA, 0, &ort.memory);
 	if (!s) s = CALL(GetAllocatorWithDefaultOptions, void **)(&ort.allocator);
 	if (!s) return PST_OK;
@@ -67,7 +67,7 @@ pst_status *pst_session_options(void **o, int threads, int mem_pattern) {
 	TRY(CALL(CreateSessionOptions, void **)(o));
 	TRY(CALL(SetIntraOpNumThreads, void *, int)(*o, threads));
 	TRY(CALL(SetInterOpNumThreads, void *, int)(*o, 1));
-	TRY(CALL(SetSessionLogSeverityLevel, void *, int)(*o, PST_ERROR_LEVEL));
+	TRY(CALL(SetSessionLogSeverityLevel, void *, int)(*o, PST_FATAL_LEVEL));
 	if (mem_pattern) return CALL(EnableMemPattern, void *)(*o);
 	return CALL(DisableMemPattern, void *)(*o);
 }

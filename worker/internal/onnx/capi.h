@@ -58,8 +58,8 @@ enum {
 	PST_GetResizedStringTensorElementBuffer = 252,
 };
 
-// Numbers of the interface's enumerations.
-enum { PST_ERROR_LEVEL = 3, PST_ARENA = 1, PST_TENSOR = 1, PST_STRING = 8 };
+// Numbers of the interface's enumerations. Errors are returned; only what is fatal may go to stderr.
+enum { PST_FATAL_LEVEL = 4, PST_ARENA = 1, PST_TENSOR = 1, PST_STRING = 8 };
 
 // What a value is.
 enum {

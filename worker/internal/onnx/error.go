@@ -8,6 +8,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Error is what ONNX Runtime says when it refuses or fails.
@@ -19,8 +20,8 @@ type Error struct {
 // invalidArgument is ONNX Runtime's code for an input that does not fit the model.
 const invalidArgument = 2
 
-// Error is the message, as an error of this package.
-func (e *Error) Error() string { return "onnx: " + e.Message }
+// Error is ONNX Runtime's own sentence, on one line.
+func (e *Error) Error() string { return e.Message }
 
 // IsInvalid tells whether a run failed because an input did not have the type or the shape that the model wants. A shape
 // that only some operator inside the model can't take is another failure.
@@ -35,7 +36,7 @@ func failure(s *C.pst_status) error {
 		return nil
 	}
 	defer C.pst_free_status(s)
-	return &Error{Code: int(C.pst_error_code(s)), Message: C.GoString(C.pst_error_message(s))}
+	return &Error{Code: int(C.pst_error_code(s)), Message: strings.Join(strings.Fields(C.GoString(C.pst_error_message(s))), " ")}
 }
 
 // about says which value of a run an error is about: inputs count from 0, outputs after them.

@@ -124,3 +124,8 @@ func largeModel(path string, size int64) error {
 	put(tail, 0)
 	return err
 }
+
+// loose is a ValueInfoProto of unknown rank.
+func loose(field int, name string, dtype int64) []byte {
+	return message(field, str(1, name), message(2, message(1, varint(1, dtype))))
+}

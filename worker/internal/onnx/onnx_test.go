@@ -39,6 +39,7 @@ func TestRuntime(t *testing.T) {
 
 	for name, test := range map[string]func(*testing.T, *onnx.Runtime){
 		"run": runs, "load refuses": loadRefuses, "cancel": cancels, "concurrent": concurrent,
+		"every type": passes, "strings": passesStrings, "raw refuses": rawRefuses, "unforeseen outputs": unforeseen,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -94,7 +94,11 @@ func (r *Raw) SetStrings(values []string, dims ...int64) error {
 	r.dtype, r.data = tensor.String, nil
 	c.kind, c._type, c.data, c.size = C.PST_OWNED, C.PST_STRING, 0, 0
 	shape(c, dims)
-	return failure(C.pst_strings(c, (*C.char)(unsafe.Pointer(unsafe.SliceData(all))), unsafe.SliceData(lengths[:n+1]), C.size_t(n)))
+	err = failure(C.pst_strings(c, (*C.char)(unsafe.Pointer(unsafe.SliceData(all))), unsafe.SliceData(lengths[:n+1]), C.size_t(n)))
+	if err != nil {
+		return fmt.Errorf("onnx: %w", err)
+	}
+	return nil
 }
 
 // Strings copies the elements of a value of strings.
@@ -108,11 +112,11 @@ func (r *Raw) Strings() ([]string, error) {
 	}
 	var size C.size_t
 	if err := failure(C.pst_strings_size(r.c, &size)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	all, starts := make([]byte, size+1), make([]C.size_t, n)
 	if err := failure(C.pst_strings_read(r.c, unsafe.Pointer(&all[0]), size, &starts[0], C.size_t(n))); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	text, values := string(all[:size]), make([]string, n)
 	for i := range values {
@@ -239,7 +243,7 @@ func elementSize(d tensor.DType) (int64, error) {
 	default:
 	}
 	if d.Bits() < 8 {
-		return 0, fmt.Errorf("onnx: elements of type %s are not supported", d)
+		return 0, fmt.Errorf("elements of type %s are not supported", d)
 	}
 	return int64(d.Bits() / 8), nil
 }
@@ -262,7 +266,7 @@ func number(d tensor.DType) C.int32_t {
 func bytesOf(d tensor.DType, dims []int64) (int64, error) {
 	n, err := elementSize(d)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("onnx: %w", err)
 	}
 	for _, x := range dims {
 		if x < 0 || x > math.MaxUint32 || n > math.MaxInt32 || len(dims) > tensor.MaxRank {

@@ -66,7 +66,7 @@ func (r *Runtime) LoadHeader(path string, h *Header, o Options) (*Session, error
 	}
 	native, err := open(path, o)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%s)", err, path)
+		return nil, fmt.Errorf("onnx: %s: %w", path, err)
 	}
 	r.sessions.Add(1)
 	return &Session{
@@ -116,23 +116,23 @@ func provider(so unsafe.Pointer, device string) error {
 	switch kind {
 	case "", "cpu":
 		if number != "" {
-			return fmt.Errorf("onnx: device %q: cpu has no number", device)
+			return fmt.Errorf("device %q: cpu has no number", device)
 		}
 		return nil
 	case "cuda":
 	default:
-		return fmt.Errorf("onnx: device %q: want cpu or cuda:N", device)
+		return fmt.Errorf("device %q: want cpu or cuda:N", device)
 	}
 	if number == "" {
 		number = "0"
 	}
 	if n, err := strconv.Atoi(number); err != nil || n < 0 {
-		return fmt.Errorf("onnx: device %q: want cpu or cuda:N", device)
+		return fmt.Errorf("device %q: want cpu or cuda:N", device)
 	}
 	n := C.CString(number)
 	defer C.free(unsafe.Pointer(n))
 	if err := failure(C.pst_cuda(so, n)); err != nil {
-		return fmt.Errorf("onnx: device %q can't be had: %w", device, err)
+		return fmt.Errorf("device %q can't be had: %w", device, err)
 	}
 	return nil
 }
@@ -201,7 +201,7 @@ func (s *Session) run(inputs, outputs []Value, ro unsafe.Pointer) error {
 		if at >= 0 {
 			return s.about(int(at), err)
 		}
-		return err
+		return fmt.Errorf("onnx: %w", err)
 	}
 	for i, v := range outputs {
 		if v == nil {
@@ -243,7 +243,7 @@ func (s *Session) takeOptions() (unsafe.Pointer, error) {
 	}
 	var ro unsafe.Pointer
 	if err := failure(C.pst_run_options(&ro, shrink)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	return ro, nil
 }
