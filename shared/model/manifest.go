@@ -35,6 +35,8 @@ type Manifest struct {
 	Timeout     time.Duration     `yaml:"timeout"`   // how long one attempt may run; default: no bound of the model's own
 
 	Uninlu   *Uninlu   `yaml:"uninlu"`   // of engine uninlu
+	Tensor   *Tensor   `yaml:"tensor"`   // of engine tensor
+	Embed    *Embed    `yaml:"embed"`    // of engine embed
 	Upstream *Upstream `yaml:"upstream"` // of engine upstream
 }
 
@@ -67,6 +69,20 @@ type Upstream struct {
 	HealthInterval   time.Duration `yaml:"health_interval"`    // between two looks at a server's health; default 5s
 	Context          int           `yaml:"context"`            // tokens of prompt and answer, told to clients; default: not told
 	Images           bool          `yaml:"images"`             // the model sees images
+}
+
+// Tensor says how a graph is run that takes and gives tensors as they are.
+type Tensor struct {
+	Model string `yaml:"model"` // the graph's file; default: the folder's only *.onnx
+	Batch bool   `yaml:"batch"` // the first axis of every input and output counts examples, so that requests may share a run
+}
+
+// Embed overrides what a sentence encoder's own files say.
+type Embed struct {
+	Model     string `yaml:"model"`      // the graph's file; default: model.onnx, onnx/model.onnx or the folder's only *.onnx
+	Pooling   string `yaml:"pooling"`    // mean, cls, max, lasttoken or weightedmean; default: 1_Pooling/config.json's, or mean
+	Normalize *bool  `yaml:"normalize"`  // vectors get length 1; default: as modules.json has it
+	MaxTokens int    `yaml:"max_tokens"` // of one text, special tokens included; default: the tokenizer's
 }
 
 // Parse reads a manifest. Unknown and repeated keys are errors.
@@ -139,7 +155,21 @@ func (m *Manifest) validate() error {
 	if m.Timeout < 0 {
 		return fmt.Errorf("timeout: %s is negative", m.Timeout)
 	}
-	return m.Uninlu.validate()
+	return errors.Join(m.Uninlu.validate(), m.Embed.validate())
+}
+
+func (e *Embed) validate() error {
+	if e == nil {
+		return nil
+	}
+	if e.MaxTokens < 0 || e.MaxTokens > 1<<20 {
+		return fmt.Errorf("embed.max_tokens: %d is out of range", e.MaxTokens)
+	}
+	switch e.Pooling {
+	case "", "mean", "cls", "max", "lasttoken", "weightedmean":
+		return nil
+	}
+	return fmt.Errorf("embed.pooling: %q is not mean, cls, max, lasttoken or weightedmean", e.Pooling)
 }
 
 func (u *Uninlu) validate() error {

@@ -160,6 +160,19 @@ func (r *Raw) Bytes() []byte {
 	return unsafe.Slice((*byte)(r.c.out), n)
 }
 
+// Unbind lets go of what the value views or holds, and of memory of its own that is larger than keep bytes. It costs
+// less than Free for a value that is used again.
+func (r *Raw) Unbind(keep int) {
+	if r.c != nil {
+		r.fresh()
+		r.c.kind, r.c._type, r.c.rank, r.c.data, r.c.size = C.PST_AUTO, 0, 0, 0, 0
+	}
+	r.dtype, r.data = tensor.Invalid, nil
+	if cap(r.own) > keep {
+		r.own = nil
+	}
+}
+
 // Free gives back what the runtime and C hold. The value may be used again as a new one.
 func (r *Raw) Free() {
 	if r.c != nil {

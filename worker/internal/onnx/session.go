@@ -187,11 +187,11 @@ const many = 96
 
 func (s *Session) run(inputs, outputs []Value, ro unsafe.Pointer) error {
 	var in, out [many]*C.pst_value
-	a, err := s.natives(in[:0], inputs, 0)
+	a, err := s.natives(in[:0], inputs, 0, false)
 	if err != nil {
 		return err
 	}
-	b, err := s.natives(out[:0], outputs, len(inputs))
+	b, err := s.natives(out[:0], outputs, len(inputs), true)
 	if err != nil {
 		return err
 	}
@@ -214,14 +214,14 @@ func (s *Session) run(inputs, outputs []Value, ro unsafe.Pointer) error {
 	return nil
 }
 
-func (s *Session) natives(into []*C.pst_value, from []Value, first int) ([]*C.pst_value, error) {
+func (s *Session) natives(into []*C.pst_value, from []Value, first int, output bool) ([]*C.pst_value, error) {
 	for i, v := range from {
 		if v == nil {
 			into = append(into, nil)
 			continue
 		}
 		r := v.raw()
-		if err := r.check(first > 0); err != nil {
+		if err := r.check(output); err != nil {
 			return nil, s.about(first+i, err)
 		}
 		into = append(into, r.c)
