@@ -20,7 +20,9 @@ import (
 	"github.com/penstock-dev/penstock/shared/telemetry"
 	"github.com/penstock-dev/penstock/worker/internal/consume"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
+	"github.com/penstock-dev/penstock/worker/internal/engine/embed"
 	"github.com/penstock-dev/penstock/worker/internal/engine/sleep"
+	"github.com/penstock-dev/penstock/worker/internal/engine/tensor"
 	"github.com/penstock-dev/penstock/worker/internal/engine/uninlu"
 	"github.com/penstock-dev/penstock/worker/internal/engine/upstream"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
@@ -186,30 +188,11 @@ func (w *worker) heartbeat(ctx context.Context, draining bool) error {
 
 // loadModels opens ONNX Runtime and the model repository. A model that cannot be loaded is offered as unavailable.
 func loadModels(cfg *Config, worker string, reg prometheus.Registerer, log *slog.Logger) (*runner.Runner, func(), error) {
-	library, err := onnx.Locate(cfg.Worker.ONNXRuntime, cfg.DataDir)
+	rt, err := openRuntime(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	rt, err := onnx.Open(library)
-	if err != nil {
-		return nil, nil, err
-	}
-	c := runner.Config{
-		ModelsDir: cfg.Worker.ModelsDir, Cores: cfg.Worker.Cores,
-		Factories: map[string]runner.Factory{
-			"uninlu": {Unary: func(b runner.Build) (engine.Unary, error) {
-				return uninlu.New(rt, b.Dir, b.Manifest, uninlu.Options{
-					Instances: b.Instances, Threads: b.Threads, Device: b.Manifest.Device,
-				})
-			}},
-			upstream.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
-				return upstream.New(b.Manifest, upstream.Environ)
-			}},
-			"sleep": {Generator: func(b runner.Build) (engine.Generator, error) {
-				return newSleep(cfg, b.Manifest.Slots, worker)
-			}},
-		},
-	}
+	c := runner.Config{ModelsDir: cfg.Worker.ModelsDir, Cores: cfg.Worker.Cores, Factories: factories(rt, cfg, worker)}
 	if cfg.Worker.Sleep {
 		c.Builtin = append(c.Builtin, &model.Manifest{
 			Name: "sleep", Version: "1", Engine: "sleep", Slots: cfg.Worker.SleepSlots,
@@ -225,6 +208,35 @@ func loadModels(cfg *Config, worker string, reg prometheus.Registerer, log *slog
 			log.Warn("models are not closed cleanly", "error", err)
 		}
 	}, nil
+}
+
+func openRuntime(cfg *Config) (*onnx.Runtime, error) {
+	library, err := onnx.Locate(cfg.Worker.ONNXRuntime, cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	return onnx.Open(library)
+}
+
+// factories make the engines, by their kinds.
+func factories(rt *onnx.Runtime, cfg *Config, worker string) map[string]runner.Factory {
+	return map[string]runner.Factory{
+		uninlu.Kind: {Unary: func(b runner.Build) (engine.Unary, error) {
+			return uninlu.New(rt, b.Dir, b.Manifest, uninlu.Options{Instances: b.Instances, Threads: b.Threads, Device: b.Manifest.Device})
+		}},
+		embed.Kind: {Unary: func(b runner.Build) (engine.Unary, error) {
+			return embed.New(rt, b.Dir, b.Manifest, embed.Options{Instances: b.Instances, Threads: b.Threads, Device: b.Manifest.Device})
+		}},
+		tensor.Kind: {Unary: func(b runner.Build) (engine.Unary, error) {
+			return tensor.New(rt, b.Dir, b.Manifest, tensor.Options{Instances: b.Instances, Threads: b.Threads, Device: b.Manifest.Device})
+		}},
+		upstream.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
+			return upstream.New(b.Manifest, upstream.Environ)
+		}},
+		"sleep": {Generator: func(b runner.Build) (engine.Generator, error) {
+			return newSleep(cfg, b.Manifest.Slots, worker)
+		}},
+	}
 }
 
 func newSleep(cfg *Config, slots int, worker string) (engine.Generator, error) {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -35,6 +36,34 @@ func Scan(dir string) ([]Entry, error) {
 	return entries, nil
 }
 
+// Find lists what a folder is: one version, a model with its versions, or a repository.
+func Find(dir string) ([]Entry, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	list, err := os.ReadDir(abs)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	name := filepath.Base(abs)
+	for _, e := range list {
+		if ext := filepath.Ext(e.Name()); e.Name() == ManifestFile || ext == ".onnx" {
+			x := Entry{Name: filepath.Base(filepath.Dir(abs)), Version: name, Dir: dir}
+			x.Manifest, x.Err = load(dir)
+			return []Entry{x}, nil
+		}
+	}
+	if entries := scanModel(dir, name); len(entries) > 0 {
+		return entries, nil
+	}
+	entries, err := Scan(dir)
+	if err == nil && len(entries) == 0 {
+		err = fmt.Errorf("model: %s holds no model: a repository is NAME/VERSION/%s", dir, ManifestFile)
+	}
+	return entries, err
+}
+
 func scanModel(dir, name string) []Entry {
 	versions, err := folders(dir)
 	if err != nil {
@@ -55,6 +84,9 @@ func scanModel(dir, name string) []Entry {
 
 func load(dir string) (*Manifest, error) {
 	m, err := Read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Bare(dir)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
 	if len(args) > 0 {
-		fmt.Fprintln(os.Stderr, "usage: worker   (it takes no arguments; see deploy/docs/configuration.md)")
-		return 2
+		return command(args)
 	}
 	cfg, err := worker.LoadConfig("", os.Environ())
 	if err != nil {
@@ -45,6 +44,35 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := worker.Run(ctx, cfg, log); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		return 1
+	}
+	return 0
+}
+
+const usage = `usage: worker                      run the models of the repository
+       worker check [FOLDER …]     hold models against what the worker would do with them; all of the repository by default
+       worker manifest FOLDER      print a manifest for a model as it was exported
+The rest is configuration; see deploy/docs/configuration.md and deploy/docs/models.md.`
+
+// command runs what needs no queue.
+func command(args []string) int {
+	var err error
+	switch {
+	case args[0] == "check":
+		var cfg worker.Config
+		if cfg, err = worker.LoadConfig("", os.Environ()); err == nil {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			err = worker.Check(ctx, cfg, args[1:], os.Stdout)
+		}
+	case args[0] == "manifest" && len(args) == 2:
+		err = worker.Manifest(args[1], os.Stdout)
+	default:
+		fmt.Fprintln(os.Stderr, usage)
+		return 2
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		return 1
 	}

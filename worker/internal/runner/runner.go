@@ -24,6 +24,7 @@ import (
 // Config says what to load.
 type Config struct {
 	ModelsDir string             // the repository; empty means none
+	Entries   []model.Entry      // what to load in place of a repository
 	Builtin   []*model.Manifest  // models without a folder; one in the repository of that name and version wins
 	Cores     int                // instances × threads of a model stay within it; 0 means all that the process may use
 	Factories map[string]Factory // by kind of engine
@@ -103,7 +104,7 @@ func New(c Config, log *slog.Logger, registry prometheus.Registerer) (*Runner, e
 
 // entriesOf lists the built-in models that the repository does not have, and then the repository's.
 func entriesOf(c Config) ([]model.Entry, error) {
-	var found []model.Entry
+	found := c.Entries
 	if c.ModelsDir != "" {
 		var err error
 		if found, err = model.Scan(c.ModelsDir); err != nil {

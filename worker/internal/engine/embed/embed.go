@@ -141,7 +141,9 @@ func (e *Engine) findSuffix() {
 	e.suffix = len(none) - before
 }
 
-func (e *Engine) encode(s string) []int32 { return e.tokenizer.Encode(s, text.Options{Literal: true}).IDs }
+func (e *Engine) encode(s string) []int32 {
+	return e.tokenizer.Encode(s, text.Options{Literal: true}).IDs
+}
 
 // warmUp learns the vector's width from a run, and shows by another that a long text fits.
 func (e *Engine) warmUp() error {

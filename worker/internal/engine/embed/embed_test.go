@@ -391,11 +391,11 @@ func refuses(t *testing.T, rt *onnx.Runtime) {
 	m, _ := plain(t)
 	e := open(t, rt, m, nil, nil)
 	for in, field := range map[string]string{
-		`{"input":"a","dimensions":7}`:            "dimensions",
-		`{"input":"a","dimensions":0}`:            "dimensions",
-		`{"input":[]}`:                            "input",
-		`{"input":["a",1]}`:                       "input[1]",
-		`{}`:                                      "input",
+		`{"input":"a","dimensions":7}`: "dimensions",
+		`{"input":"a","dimensions":0}`: "dimensions",
+		`{"input":[]}`:                 "input",
+		`{"input":["a",1]}`:            "input[1]",
+		`{}`:                           "input",
 		`{"input":"a","encoding_format":"ubyte"}`: "encoding_format",
 		`{"input":"a","inputs":"a"}`:              "inputs",
 	} {
