@@ -91,9 +91,10 @@ type Delivery struct {
 
 // How long what was heard is believed.
 const (
-	freshIdle  = 100 * time.Millisecond // an express lane seen empty, without standing credit
-	freshProbe = 10 * time.Millisecond  // the same, where slots come free slowly; more, up to a quarter of a job's run, for each time
-	hintGrace  = 25 * time.Millisecond  // a hint and the broker's word may cross: empty within that is asked once more
-	fullGrace  = 20 * time.Millisecond  // a worker full for that long takes its batch credit back
-	floorDebt  = 1.0                    // seconds of a class's floor that it can owe
+	freshIdle   = 100 * time.Millisecond // an express lane seen empty, without standing credit
+	freshProbe  = 10 * time.Millisecond  // the same, where slots come free slowly; more, up to a quarter of a job's run, for each time
+	hintGrace   = 25 * time.Millisecond  // a hint and the broker's word may cross: empty within that is asked once more
+	gatherGrace = 4 * time.Millisecond   // slots are left free, so that more are asked for at once, for no longer than that
+	fullGrace   = 20 * time.Millisecond  // a worker full for that long takes its batch credit back
+	floorDebt   = 1.0                    // seconds of a class's floor that it can owe
 )

@@ -8,7 +8,7 @@ import (
 // Plan says what to do now, in order. It is called after anything was heard, and at least every Next; what it returns is
 // valid until the next call. It takes for granted that what it says is done.
 func (s *Sched) Plan(now time.Time) []Action {
-	s.out = s.out[:0]
+	s.out, s.gathered = s.out[:0], false
 	s.turn(now)
 	s.withdraw(now)
 	s.deal(now)
@@ -86,12 +86,14 @@ func (s *Sched) crowded() bool {
 }
 
 // gathers tells that it is better to wait until more slots are free, so that several quick jobs come for one request. Slots
-// that are promised to idle lanes don't come free by themselves.
-func (s *Sched) gathers(room int) bool {
-	if s.gap() >= s.config.Quick || room >= s.config.Slots/4 {
+// that are promised to idle lanes don't come free by themselves, nor do those of jobs that run longer than others did: it
+// waits for no more than a few times as long as slots have taken to come free.
+func (s *Sched) gathers(room int, now time.Time) bool {
+	if s.gap() >= s.config.Quick || room >= s.config.Slots/4 || now.Sub(s.freed) >= gatherGrace {
 		return false
 	}
-	return s.coming() >= s.config.Slots/2
+	s.gathered = s.coming() >= s.config.Slots/2
+	return s.gathered
 }
 
 // coming is how many slots are taken, or will be unless the lanes that were asked have run empty.
@@ -124,7 +126,7 @@ func (s *Sched) deal(now time.Time) {
 		return
 	}
 	contended := s.contended()
-	if s.gathers(room) {
+	if s.gathers(room, now) {
 		return
 	}
 	hungry := s.hungry(now)
@@ -239,7 +241,7 @@ func (s *Sched) park(now time.Time) {
 			s.stand(&x.parked, Source{Class: c.name}, 1)
 		}
 	}
-	if contended || s.known() || s.gathers(room) {
+	if contended || s.known() || s.gathers(room, now) {
 		return
 	}
 	for _, c := range s.class {

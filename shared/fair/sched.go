@@ -10,12 +10,14 @@ const classes = 3
 
 // Sched decides what one worker asks for, of one model. It is for one goroutine, or behind the caller's lock.
 type Sched struct {
-	config Config
-	costs  *costs
-	used   int       // jobs in hand
-	full   time.Time // since when all slots are taken; zero: they are not
-	class  [classes]*class
-	opened []*backlog
+	config   Config
+	costs    *costs
+	used     int       // jobs in hand
+	full     time.Time // since when all slots are taken; zero: they are not
+	freed    time.Time // when a slot last came free
+	gathered bool      // the last plan left slots free, to wait for more
+	class    [classes]*class
+	opened   []*backlog
 	// doubtful are backlogs found empty just when a hint came.
 	doubtful []*backlog
 	out      []Action
@@ -194,7 +196,7 @@ func (c *class) chargeExpress(k int, a *account, run, mean float64, config Confi
 
 // Ended hears that a job that was delivered is no longer in hand, and how long it ran.
 func (s *Sched) Ended(now time.Time, src Source, tenant string, took time.Duration) {
-	s.used = max(0, s.used-1)
+	s.used, s.freed = max(0, s.used-1), now
 	if s.used < s.config.Slots {
 		s.full = time.Time{}
 	}
@@ -242,6 +244,9 @@ func (s *Sched) Returned(now time.Time, src Source, waited bool, n int) {
 
 // Next is how soon Plan should be called again if nothing happens before.
 func (s *Sched) Next() time.Duration {
+	if s.gathered {
+		return gatherGrace
+	}
 	if s.contended() {
 		return s.config.Dwell / 16
 	}
