@@ -61,36 +61,76 @@ func read(dir fs.FS, name string) ([]byte, error) {
 	return b, nil
 }
 
-// Parse makes a tokenizer from tokenizer.json. Its decoder, padding and truncation are left to who uses the tokens.
+// Parse makes a tokenizer from tokenizer.json. Padding and truncation are not applied: who batches tokens asks for them.
 func Parse(b []byte) (*Tokenizer, error) {
 	var c struct {
-		Added      []addedToken   `json:"added_tokens"`
+		Version    string         `json:"version"`
+		Truncation *Truncation    `json:"truncation"`
+		Padding    *Padding       `json:"padding"`
+		Added      []addedJSON    `json:"added_tokens"`
 		Normalizer jsontext.Value `json:"normalizer"`
 		Pre        jsontext.Value `json:"pre_tokenizer"`
 		Post       jsontext.Value `json:"post_processor"`
+		Decoder    jsontext.Value `json:"decoder"`
 		Model      jsontext.Value `json:"model"`
 	}
-	err := loose(b, &c)
-	if err != nil {
-		return nil, fmt.Errorf("text: %s: %w", TokenizerFile, err)
-	}
 	t := &Tokenizer{}
-	if t.normalizer, err = newNormalizer(c.Normalizer); err == nil {
-		t.pre, err = newPretokenizer(c.Pre)
+	err := strict(b, &c)
+	if err == nil && c.Version != "" && c.Version != "1.0" {
+		err = fmt.Errorf("version %q is not supported", c.Version)
 	}
 	if err == nil {
-		t.template, err = newTemplate(c.Post)
+		t.truncation, t.padding = c.Truncation, c.Padding
+		t.normalizer, err = newNormalizer(c.Normalizer, 0)
+	}
+	if err == nil {
+		t.pre, err = newPretokenizer(c.Pre, 0)
+	}
+	if err == nil {
+		t.post, err = newProcessors(c.Post, 0)
+	}
+	if err == nil {
+		t.chain, err = newChain(c.Decoder, 0)
 	}
 	if err == nil {
 		t.model, err = newModel(c.Model)
 	}
+	var added []AddedToken
+	for _, a := range c.Added {
+		if err != nil {
+			break
+		}
+		var x AddedToken
+		x, err = a.token()
+		added = append(added, x)
+	}
 	if err == nil {
-		err = t.add(c.Added)
+		err = t.complete(added)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("text: %s: %w", TokenizerFile, err)
 	}
 	return t, nil
+}
+
+// complete takes in the added tokens and what follows from all stages together.
+func (t *Tokenizer) complete(added []AddedToken) error {
+	if len(added) > maxTokens {
+		return fmt.Errorf("there are more than %d added tokens", maxTokens)
+	}
+	t.add(added)
+	for _, p := range t.post {
+		if _, ok := p.(trim); ok {
+			t.trims = true
+		}
+	}
+	if t.trims {
+		t.ends = make([]ends, len(t.texts))
+		for id, text := range t.texts {
+			t.ends[id] = endsOf([]rune(text))
+		}
+	}
+	return nil
 }
 
 // ParseVocab makes BERT's tokenizer from vocab.txt, one token a line, and tokenizer_config.json, which may be empty.
@@ -123,11 +163,14 @@ func ParseVocab(vocab, config []byte) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("text: %s: %w", VocabFile, err)
 	}
-	t := &Tokenizer{normalizer: newBert(true, c.Chinese, c.StripAccents, c.Lower), pre: bertSplit{}, model: m}
-	var added []addedToken
+	t := &Tokenizer{
+		normalizer: newBert(true, c.Chinese, c.StripAccents, c.Lower), pre: bertSplit(), model: m,
+		chain: chain{perToken{unprefix{"##", true}}},
+	}
+	var added []AddedToken
 	for _, name := range []string{unknown, cls, sep, tokenName(c.Pad, "[PAD]"), tokenName(c.Mask, "[MASK]")} {
 		if id, ok := m.id(name); ok {
-			added = append(added, addedToken{ID: id, Content: name, Special: true})
+			added = append(added, AddedToken{ID: id, Content: name, Special: true})
 		}
 	}
 	before, okCLS := m.id(cls)
@@ -135,8 +178,8 @@ func ParseVocab(vocab, config []byte) (*Tokenizer, error) {
 	if !okCLS || !okSEP {
 		return nil, fmt.Errorf("text: %s lacks %q or %q", VocabFile, cls, sep)
 	}
-	t.template = template{[]int32{before}, []int32{after}}
-	return t, t.add(added)
+	t.post = []processor{bertEnds{around{id: before}, around{id: after}}}
+	return t, t.complete(added)
 }
 
 // tokenName reads a special token's entry: its text, or an object that holds it.
@@ -152,20 +195,6 @@ func tokenName(v jsontext.Value, missing string) string {
 		return object.Content
 	}
 	return missing
-}
-
-// add takes in the added tokens.
-func (t *Tokenizer) add(tokens []addedToken) (err error) {
-	for _, a := range tokens {
-		if a.Special {
-			t.model.special(a.ID)
-		}
-	}
-	if t.before, err = newAddedTokens(tokens, false, nil); err != nil {
-		return err
-	}
-	t.after, err = newAddedTokens(tokens, true, t.normalizer)
-	return err
 }
 
 // kindOf reads the type of a stage; null and nothing are the empty kind.

@@ -3,109 +3,261 @@ package text
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/penstock-dev/penstock/worker/internal/text/ucd"
 )
 
-// pretokenizer cuts words into smaller ones. It appends to out, which shares nothing with in.
+// pretokenizer cuts words into smaller ones, and may rewrite them.
 type pretokenizer interface {
-	split(l *line, in, out []cut) []cut
+	split(w *words)
 }
 
-func newPretokenizer(raw jsontext.Value) (pretokenizer, error) {
+// words are a line and the words in it, in order, with memory for a stage to write its own into.
+type words struct {
+	line      line
+	cuts      []cut
+	own       [2]line // lines that stages wrote
+	turn      int     // which of own is free
+	spareCuts []cut
+	matches   []match
+}
+
+// each goes through the words, of which keep makes new ones with put.
+func (w *words) each(one func(c cut)) {
+	w.spareCuts = w.spareCuts[:0]
+	for _, c := range w.cuts {
+		one(c)
+	}
+	w.cuts, w.spareCuts = w.spareCuts, w.cuts
+}
+
+// put adds a word, but for an empty one.
+func (w *words) put(a, b int) {
+	if a < b {
+		w.spareCuts = append(w.spareCuts, cut{a, b})
+	}
+}
+
+// rewrite makes a new line of the words; one appends its word to the new line.
+func (w *words) rewrite(one func(word line, out *line)) {
+	out := &w.own[w.turn]
+	w.turn ^= 1
+	out.reset()
+	out.shift = w.line.shift
+	for i, c := range w.cuts {
+		start := len(out.runes)
+		one(w.line.sub(c.a, c.b), out)
+		w.cuts[i] = cut{start, len(out.runes)}
+	}
+	w.line = *out
+}
+
+func newPretokenizer(raw jsontext.Value, depth int) (pretokenizer, error) {
 	kind, err := kindOf(raw)
 	if err != nil || kind == "" {
 		return nil, err
 	}
-	p, err := pretokenizerOf(kind, raw)
+	if depth > maxNested {
+		return nil, fmt.Errorf("pre-tokenizers are nested deeper than %d", maxNested)
+	}
+	p, err := pretokenizerOf(kind, raw, depth)
 	if err != nil {
 		return nil, fmt.Errorf("pre-tokenizer %q: %w", kind, err)
 	}
 	return p, nil
 }
 
-func pretokenizerOf(kind string, raw jsontext.Value) (pretokenizer, error) {
+func pretokenizerOf(kind string, raw jsontext.Value, depth int) (pretokenizer, error) {
 	switch kind {
 	case "Sequence":
+		return newPretokenizers(raw, depth)
+	case "WhitespaceSplit":
+		return runeSplit{isSpace, removed, false}, bare(raw)
+	case "BertPreTokenizer":
+		return bertSplit(), bare(raw)
+	case "Whitespace":
+		return whitespace{}, bare(raw)
+	case "Punctuation":
+		c := struct {
+			Type     string   `json:"type"`
+			Behavior behavior `json:"behavior"`
+		}{Behavior: isolated}
+		err := strict(raw, &c)
+		return runeSplit{isPunctuation, c.Behavior, false}, err
+	case "Digits":
 		var c struct {
-			Type          string           `json:"type"`
-			Pretokenizers []jsontext.Value `json:"pretokenizers"`
+			Type       string `json:"type"`
+			Individual *bool  `json:"individual_digits"`
 		}
 		if err := strict(raw, &c); err != nil {
 			return nil, err
 		}
-		var s sequence
-		for _, r := range c.Pretokenizers {
-			p, err := newPretokenizer(r)
-			if err != nil {
-				return nil, err
-			}
-			s = append(s, p)
+		if c.Individual == nil {
+			return nil, errors.New("individual_digits is missing")
 		}
-		return s, nil
-	case "WhitespaceSplit":
-		return whitespaceSplit{}, nil
-	case "BertPreTokenizer":
-		return bertSplit{}, nil
+		if *c.Individual {
+			return runeSplit{isNumeric, isolated, false}, nil
+		}
+		return runeSplit{isNumeric, contiguous, false}, nil
+	case "CharDelimiterSplit":
+		var c struct {
+			Type      string `json:"type"`
+			Delimiter string `json:"delimiter"`
+		}
+		if err := strict(raw, &c); err != nil {
+			return nil, err
+		}
+		r, err := oneRune("delimiter", c.Delimiter)
+		return runeSplit{func(x rune) bool { return x == r }, removed, false}, err
 	case "Split":
 		return newSplit(raw)
+	case "ByteLevel":
+		return newByteLevel(raw)
+	case "Metaspace":
+		return newMetaspace(raw)
+	case "UnicodeScripts":
+		return scripts{}, bare(raw)
+	case "FixedLength":
+		c := struct {
+			Type   string `json:"type"`
+			Length int    `json:"length"`
+		}{Length: 5}
+		err := strict(raw, &c)
+		if err == nil && c.Length < 1 {
+			err = fmt.Errorf("length is %d", c.Length)
+		}
+		return fixedLength(c.Length), err
 	}
 	return nil, errors.New("not supported")
 }
 
-// sequence applies one after the other.
-type sequence []pretokenizer
-
-func (s sequence) split(l *line, in, out []cut) []cut {
-	if len(s) == 0 {
-		return append(out, in...)
-	}
-	last := len(s) - 1
-	for _, p := range s[:last] {
-		in = p.split(l, in, nil)
-	}
-	return s[last].split(l, in, out)
-}
-
-// whitespaceSplit cuts at white space and drops it.
-type whitespaceSplit struct{}
-
-func (whitespaceSplit) split(l *line, in, out []cut) []cut {
-	return each(l, in, out, isSpace, nil)
-}
-
 // bertSplit cuts at white space and drops it, and makes each punctuation mark a word.
-type bertSplit struct{}
-
-func (bertSplit) split(l *line, in, out []cut) []cut {
-	return each(l, in, out, isSpace, isPunctuation)
+func bertSplit() pretokenizers {
+	return pretokenizers{runeSplit{isSpace, removed, false}, runeSplit{isPunctuation, isolated, false}}
 }
 
-// each drops the runes that drop picks and isolates those that isolate picks.
-func each(l *line, in, out []cut, drop, isolate func(rune) bool) []cut {
-	for _, w := range in {
-		start := w.a
-		for i := w.a; i < w.b; i++ {
-			r := l.runes[i]
-			gone := drop(r)
-			if !gone && (isolate == nil || !isolate(r)) {
+// oneRune checks that a setting is one character.
+func oneRune(name, s string) (rune, error) {
+	r := []rune(s)
+	if len(r) != 1 {
+		return 0, fmt.Errorf("%s %q is not one character", name, s)
+	}
+	return r[0], nil
+}
+
+// pretokenizers apply one after the other.
+type pretokenizers []pretokenizer
+
+func newPretokenizers(raw jsontext.Value, depth int) (pretokenizer, error) {
+	var c struct {
+		Type          string           `json:"type"`
+		Pretokenizers []jsontext.Value `json:"pretokenizers"`
+	}
+	if err := strict(raw, &c); err != nil {
+		return nil, err
+	}
+	var list pretokenizers
+	for _, r := range c.Pretokenizers {
+		p, err := newPretokenizer(r, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			return nil, errors.New("a pre-tokenizer is null")
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func (list pretokenizers) split(w *words) {
+	for _, p := range list {
+		p.split(w)
+	}
+}
+
+// whitespace takes runs of word characters and runs of others, without the white space between.
+type whitespace struct{}
+
+func (whitespace) split(w *words) {
+	set := ucd.Of(ucd.RustWord)
+	kind := func(r rune) int {
+		switch {
+		case set.Has(r):
+			return 1
+		case isSpace(r):
+			return 0
+		}
+		return 2
+	}
+	w.each(func(c cut) {
+		for a := c.a; a < c.b; {
+			k := kind(w.line.runes[a])
+			b := a + 1
+			for b < c.b && kind(w.line.runes[b]) == k {
+				b++
+			}
+			if k > 0 {
+				w.put(a, b)
+			}
+			a = b
+		}
+	})
+}
+
+// scripts cuts where the script changes, as SentencePiece's trainer does: kana are Han, and a space belongs to what it
+// stands in. What comes before the first letter is lost, as in the reference.
+type scripts struct{}
+
+const (
+	scriptHan      = 42
+	scriptHiragana = 47
+	scriptKatakana = 55
+)
+
+func (scripts) split(w *words) {
+	set := ucd.Of(ucd.PieceScript)
+	w.each(func(c cut) {
+		last, start := -1, -1
+		for i := c.a; i < c.b; i++ {
+			r := w.line.runes[i]
+			script := int(set.Value(r))
+			switch {
+			case r == ' ':
+				continue
+			case r == 0x30FC, script == scriptHiragana, script == scriptKatakana:
+				script = scriptHan
+			case script == 0:
 				continue
 			}
-			if i > start {
-				out = append(out, cut{start, i})
+			if script != last {
+				if start >= 0 {
+					w.put(start, i)
+				}
+				start = i
 			}
-			if !gone {
-				out = append(out, cut{i, i + 1})
-			}
-			start = i + 1
+			last = script
 		}
-		if w.b > start {
-			out = append(out, cut{start, w.b})
+		if start >= 0 {
+			w.put(start, c.b)
 		}
-	}
-	return out
+	})
+}
+
+// fixedLength cuts after so many runes.
+type fixedLength int
+
+func (n fixedLength) split(w *words) {
+	w.each(func(c cut) {
+		for a := c.a; a < c.b; {
+			b := a + min(int(n), c.b-a)
+			w.put(a, b)
+			a = b
+		}
+	})
 }
 
 func isSpace(r rune) bool { return !isCommon(r) && unicode.IsSpace(r) }
@@ -115,73 +267,7 @@ func isPunctuation(r rune) bool {
 	if r < 0x80 {
 		return r > ' ' && r < 0x7f && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
 	}
-	return !isCommon(r) && unicode.Is(unicode.P, r)
+	return !isCommon(r) && ucd.Of(ucd.OldPunct).Has(r)
 }
 
-// newSplit makes the two cases of Split that need no regular expressions: a literal string, and "." isolated.
-func newSplit(raw jsontext.Value) (pretokenizer, error) {
-	var c struct {
-		Type    string `json:"type"`
-		Pattern struct {
-			String *string `json:"String"`
-			Regex  *string `json:"Regex"`
-		} `json:"pattern"`
-		Behavior string `json:"behavior"`
-		Invert   bool   `json:"invert"`
-	}
-	if err := strict(raw, &c); err != nil {
-		return nil, err
-	}
-	behavior := strings.ToLower(c.Behavior)
-	switch {
-	case c.Invert:
-		return nil, errors.New("invert is not supported")
-	case c.Pattern.Regex != nil && *c.Pattern.Regex == "." && behavior == "isolated":
-		return runeSplit{}, nil
-	case c.Pattern.Regex != nil:
-		return nil, fmt.Errorf("pattern %q, %s, is not supported", *c.Pattern.Regex, c.Behavior)
-	case c.Pattern.String == nil || *c.Pattern.String == "":
-		return nil, errors.New("the pattern is empty")
-	case behavior == "isolated" || behavior == "removed":
-		return literalSplit{[]rune(*c.Pattern.String), behavior == "isolated"}, nil
-	}
-	return nil, fmt.Errorf("behavior %q is not supported", c.Behavior)
-}
-
-// runeSplit makes each rune a word, but for line feeds, which "." does not match.
-type runeSplit struct{}
-
-func (runeSplit) split(l *line, in, out []cut) []cut {
-	return each(l, in, out, func(rune) bool { return false }, func(r rune) bool { return r != '\n' })
-}
-
-// literalSplit cuts at a string, and keeps it as a word or drops it.
-type literalSplit struct {
-	pattern []rune
-	keep    bool
-}
-
-func (s literalSplit) split(l *line, in, out []cut) []cut {
-	n := len(s.pattern)
-	for _, w := range in {
-		start := w.a
-		for i := w.a; i+n <= w.b; {
-			if string(l.runes[i:i+n]) != string(s.pattern) {
-				i++
-				continue
-			}
-			if i > start {
-				out = append(out, cut{start, i})
-			}
-			if s.keep {
-				out = append(out, cut{i, i + n})
-			}
-			i += n
-			start = i
-		}
-		if w.b > start {
-			out = append(out, cut{start, w.b})
-		}
-	}
-	return out
-}
+func isNumeric(r rune) bool { return !isCommon(r) && ucd.Of(ucd.Numeric).Has(r) }

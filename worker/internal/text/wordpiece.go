@@ -2,7 +2,6 @@ package text
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -11,15 +10,15 @@ import (
 
 // wordPiece takes the longest token that a word begins with, then the longest that goes on from there, to its end.
 type wordPiece struct {
-	first    map[string]int32 // tokens that begin a word
-	next     map[string]int32 // tokens that go on, without their prefix
+	vocabulary
+	first    *trie // tokens that begin a word
+	next     *trie // tokens that go on, without their prefix
 	unknown  int32
-	longest  int // bytes of the longest token
 	maxChars int // a longer word is unknown as a whole
-	prefix   string
-	specials map[int32]bool
-	ids      int
 }
+
+// maxWordPiece bounds maxChars, as time grows with its square.
+const maxWordPiece = 10_000
 
 func newWordPiece(raw jsontext.Value) (*wordPiece, error) {
 	c := struct {
@@ -30,52 +29,44 @@ func newWordPiece(raw jsontext.Value) (*wordPiece, error) {
 		Vocab    map[string]int64 `json:"vocab"`
 	}{Prefix: "##", MaxChars: 100}
 	if err := strict(raw, &c); err != nil {
-		return nil, fmt.Errorf("model WordPiece: %w", err)
+		return nil, err
 	}
 	return makeWordPiece(c.Vocab, c.Unknown, c.Prefix, c.MaxChars)
 }
 
 func makeWordPiece(vocab map[string]int64, unknown, prefix string, maxChars int) (*wordPiece, error) {
-	m := &wordPiece{
-		first: make(map[string]int32, len(vocab)), next: map[string]int32{}, specials: map[int32]bool{},
-		maxChars: maxChars, prefix: prefix,
+	ids, err := checkIDs(vocab)
+	if err != nil {
+		return nil, err
 	}
-	for token, id := range vocab {
-		if id < 0 || id >= math.MaxInt32 {
-			return nil, fmt.Errorf("model WordPiece: token %q has id %d", token, id)
-		}
-		m.ids = max(m.ids, int(id)+1)
-		m.longest = max(m.longest, len(token))
-		m.first[token] = int32(id)
+	m := &wordPiece{maxChars: maxChars}
+	if m.vocabulary, err = newVocabulary(ids); err != nil {
+		return nil, err
+	}
+	if maxChars > maxWordPiece {
+		return nil, fmt.Errorf("max_input_chars_per_word is %d, more than %d", maxChars, maxWordPiece)
+	}
+	next := map[string]int32{}
+	for token, id := range ids {
 		if rest, ok := strings.CutPrefix(token, prefix); ok && rest != "" {
-			m.next[rest] = int32(id)
+			next[rest] = id
 		}
 	}
-	id, ok := m.first[unknown]
+	m.first, m.next = newTrie(ids), newTrie(next)
+	id, ok := m.id(unknown)
 	if !ok {
-		return nil, fmt.Errorf("model WordPiece: the unknown token %q is not in the vocabulary", unknown)
+		return nil, fmt.Errorf("the unknown token %q is not in the vocabulary", unknown)
 	}
 	m.unknown = id
 	return m, nil
 }
 
-func (m *wordPiece) id(token string) (int32, bool) {
-	id, ok := m.first[token]
-	return id, ok
-}
-
-func (m *wordPiece) size() int { return m.ids }
-
-func (m *wordPiece) special(id int32) { m.specials[id] = true }
-
-func (m *wordPiece) tokenize(word []rune, literal bool, buf []byte, out []piece) ([]piece, []byte) {
+func (m *wordPiece) tokenize(word []rune, literal bool, sc *modelScratch, out []piece) []piece {
 	if len(word) > m.maxChars {
-		return append(out, piece{m.unknown, 0, len(word)}), buf
+		return append(out, piece{m.unknown, 0, len(word)})
 	}
-	buf = buf[:0]
-	for _, r := range word {
-		buf = utf8.AppendRune(buf, r)
-	}
+	sc.bytes = appendRunes(sc.bytes[:0], word)
+	buf := sc.bytes
 	begin := len(out)
 	for at, runes := 0, 0; at < len(buf); {
 		tokens := m.first
@@ -84,24 +75,26 @@ func (m *wordPiece) tokenize(word []rune, literal bool, buf []byte, out []piece)
 		}
 		end, id := m.match(tokens, buf, at, literal)
 		if end < 0 {
-			return append(out[:begin], piece{m.unknown, 0, len(word)}), buf
+			return append(out[:begin], piece{m.unknown, 0, len(word)})
 		}
 		n := utf8.RuneCount(buf[at:end])
 		out = append(out, piece{id, runes, runes + n})
 		at, runes = end, runes+n
 	}
-	return out, buf
+	return out
 }
 
 // match finds the longest token at the start of buf[at:] and where it ends; -1 when there is none.
-func (m *wordPiece) match(tokens map[string]int32, buf []byte, at int, literal bool) (end int, id int32) {
-	for end = min(len(buf), at+m.longest); end > at; end-- {
-		if end < len(buf) && !utf8.RuneStart(buf[end]) {
-			continue
+func (m *wordPiece) match(tokens *trie, buf []byte, at int, literal bool) (end int, id int32) {
+	end = -1
+	node := int32(0)
+	for i := at; i < len(buf); i++ {
+		if node = tokens.step(node, buf[i]); node == 0 {
+			break
 		}
-		if id, ok := tokens[string(buf[at:end])]; ok && (!literal || !m.specials[id]) {
-			return end, id
+		if k := tokens.nodes[node].id; k >= 0 && (!literal || !m.special[k]) {
+			end, id = i+1, k
 		}
 	}
-	return -1, 0
+	return end, id
 }
