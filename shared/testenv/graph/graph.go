@@ -97,6 +97,16 @@ func Floats(name string, v []float32, dims ...int64) Part {
 	return constant(name, tensor.Float32, raw, dims)
 }
 
+// External is a constant of floats that lie in another file.
+func External(name, location string, dims ...int64) Part {
+	var body []byte
+	for _, n := range dims {
+		body = append(body, number(1, n)...)
+	}
+	return message(initializers, body, number(2, int64(tensor.Float32.ONNX())), text(8, name),
+		message(13, text(1, "location"), text(2, location)), number(14, 1))
+}
+
 // Int64s is a constant.
 func Int64s(name string, v []int64, dims ...int64) Part {
 	var raw []byte

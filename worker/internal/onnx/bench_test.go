@@ -90,17 +90,17 @@ func bareCache(b *testing.B, lib, path string, in, out []string) {
 	defer func() { require.NoError(b, ort.DestroyEnvironment()) }()
 	so, err := ort.NewSessionOptions()
 	require.NoError(b, err)
-	defer so.Destroy()
+	defer func() { require.NoError(b, so.Destroy()) }()
 	require.NoError(b, so.SetIntraOpNumThreads(1))
 	require.NoError(b, so.SetMemPattern(false))
 	s, err := ort.NewDynamicAdvancedSession(path, in, out, so)
 	require.NoError(b, err)
-	defer s.Destroy()
+	defer func() { require.NoError(b, s.Destroy()) }()
 	values := make([]ort.Value, 2*len(in))
 	for i := range values {
 		t, err := ort.NewTensor(ort.NewShape(1, 1, 4), make([]float32, 4))
 		require.NoError(b, err)
-		defer t.Destroy()
+		defer func() { require.NoError(b, t.Destroy()) }()
 		values[i] = t
 	}
 	b.ReportAllocs()

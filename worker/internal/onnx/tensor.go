@@ -73,7 +73,7 @@ func (t *Tensor[T]) raw() *Raw { return &t.value }
 
 // TypeOf is the element type that T is to ONNX. uint16 is UINT16: for float16 use a Raw.
 func TypeOf[T Element]() tensor.DType {
-	switch reflect.TypeFor[T]().Kind() { //nolint:exhaustive // Element has no others
+	switch reflect.TypeFor[T]().Kind() {
 	case reflect.Bool:
 		return tensor.Bool
 	case reflect.Int8:
@@ -102,7 +102,8 @@ func TypeOf[T Element]() tensor.DType {
 // AsBytes is the memory of elements.
 func AsBytes[T Element](data []T) []byte {
 	var one T
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), len(data)*int(unsafe.Sizeof(one)))
+	at := unsafe.Pointer(unsafe.SliceData(data))                        //nolint:gosec // the same memory by another name
+	return unsafe.Slice((*byte)(at), len(data)*int(unsafe.Sizeof(one))) //nolint:gosec // and of the same size
 }
 
 // As reads bytes as elements of T, without a copy. Bytes that are no whole number of them, or that do not lie where a T
@@ -110,9 +111,17 @@ func AsBytes[T Element](data []T) []byte {
 func As[T Element](b []byte) ([]T, error) {
 	var one T
 	size := int(unsafe.Sizeof(one))
-	at := unsafe.Pointer(unsafe.SliceData(b))
+	at := unsafe.Pointer(unsafe.SliceData(b)) //nolint:gosec // what is not fit is refused
 	if len(b)%size != 0 || uintptr(at)%uintptr(size) != 0 {
 		return nil, fmt.Errorf("onnx: %d bytes at %#x are no elements of %s", len(b), uintptr(at), TypeOf[T]())
 	}
-	return unsafe.Slice((*T)(at), len(b)/size), nil
+	return unsafe.Slice((*T)(at), len(b)/size), nil //nolint:gosec // the same memory by another name
+}
+
+// Aligned is b, or a copy of it where b does not lie as any element may.
+func Aligned(b []byte) []byte {
+	if _, err := As[uint64](b[:0]); err == nil {
+		return b
+	}
+	return append(aligned(int64(len(b)))[:0], b...)
 }

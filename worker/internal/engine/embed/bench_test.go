@@ -31,14 +31,14 @@ func repository(b *testing.B) string {
 	dir := b.TempDir()
 	version := filepath.Join(dir, "sentences", "1")
 	require.NoError(b, os.MkdirAll(version, 0o755))
-	manifest := "name: sentences\nversion: \"1\"\nengine: embed\nbatch: {max_size: 16}\nembed: {max_tokens: 256, normalize: true}\nfiles:\n"
+	manifest := []byte("name: sentences\nversion: \"1\"\nengine: embed\nbatch: {max_size: 16}\nembed: {max_tokens: 256, normalize: true}\nfiles:\n")
 	for from, to := range map[string]string{"text_encoder.onnx": "model.onnx", "tokenizer.json": "tokenizer.json"} {
 		data, err := os.ReadFile(filepath.Join(demoTokenizer(b), from))
 		require.NoError(b, err)
 		require.NoError(b, os.WriteFile(filepath.Join(version, to), data, 0o600))
-		manifest += fmt.Sprintf("  %s: %s\n", to, fmt.Sprintf("%x", sha256.Sum256(data)))
+		manifest = fmt.Appendf(manifest, "  %s: %x\n", to, sha256.Sum256(data))
 	}
-	require.NoError(b, os.WriteFile(filepath.Join(version, model.ManifestFile), []byte(manifest), 0o600))
+	require.NoError(b, os.WriteFile(filepath.Join(version, model.ManifestFile), manifest, 0o600))
 	return dir
 }
 
@@ -128,12 +128,12 @@ func looped(goroutines, each int, d time.Duration, f func() error) float64 {
 func sessions(tb testing.TB, s *onnx.Session, lanes, rows, tokens int, d time.Duration) float64 {
 	tb.Helper()
 	out := s.Header().Output("sequence_output").Dims[2]
-	var free sync.Pool
 	type values struct {
 		ids, mask onnx.Tensor[int64]
 		out       onnx.Tensor[float32]
 	}
-	free.New = func() any {
+	free := make(chan *values, lanes)
+	for range lanes {
 		v := &values{}
 		ids, _ := v.ids.Shape(int64(rows), int64(tokens))
 		mask, _ := v.mask.Shape(int64(rows), int64(tokens))
@@ -141,11 +141,11 @@ func sessions(tb testing.TB, s *onnx.Session, lanes, rows, tokens int, d time.Du
 		for i := range ids {
 			ids[i], mask[i] = int64(100+i%tokens), 1
 		}
-		return v
+		free <- v
 	}
 	return looped(lanes, rows, d, func() error {
-		v := free.Get().(*values)
-		defer free.Put(v)
+		v := <-free
+		defer func() { free <- v }()
 		return s.Run(tb.Context(), []onnx.Value{&v.ids, &v.mask}, []onnx.Value{&v.out})
 	})
 }

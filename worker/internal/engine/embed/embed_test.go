@@ -45,7 +45,10 @@ func TestEmbed(t *testing.T) {
 	}
 }
 
-const width = 6
+const (
+	width     = 6
+	positions = 1024
+)
 
 // encoder is a network that has all that matters of one: a token's vector depends on all tokens that are not masked.
 // Of the vocabulary it knows the first size tokens. as is the output's type, and pooled adds its mean as another output.
@@ -53,16 +56,19 @@ func encoder(size int, ids, as tensor.DType, pooled bool) []byte {
 	parts := []graph.Part{
 		graph.Input("input_ids", ids, -1, -1), graph.Input("attention_mask", ids, -1, -1),
 		graph.Input("token_type_ids", ids, -1, -1), graph.Input("position_ids", ids, -1, -1),
-		graph.Floats("table", table(size), int64(size), width), graph.Int64s("one", []int64{1}, 1), graph.Int64s("two", []int64{2}, 1),
+		graph.Floats("table", table(size), int64(size), width),
+		graph.Floats("position", table(size)[:positions*width], positions, width), graph.Floats("little", []float32{0.02}, 1),
+		graph.Int64s("one", []int64{1}, 1), graph.Int64s("two", []int64{2}, 1),
 		graph.Node("Gather", []string{"table", "input_ids"}, []string{"words"}),
-		graph.Node("Gather", []string{"table", "position_ids"}, []string{"places"}),
+		graph.Node("Gather", []string{"position", "position_ids"}, []string{"places"}),
 		graph.Node("Add", []string{"words", "places"}, []string{"hidden"}),
 		graph.Node("Cast", []string{"token_type_ids"}, []string{"types"}, graph.Int("to", 1)),
 		graph.Node("Cast", []string{"attention_mask"}, []string{"mask"}, graph.Int("to", 1)),
 		graph.Node("Unsqueeze", []string{"mask", "two"}, []string{"mask3"}),
 		graph.Node("Mul", []string{"hidden", "mask3"}, []string{"seen"}),
 		graph.Node("ReduceSum", []string{"seen", "one"}, []string{"all"}, graph.Int("keepdims", 1)),
-		graph.Node("Sin", []string{"all"}, []string{"context"}),
+		graph.Node("Mul", []string{"all", "little"}, []string{"some"}),
+		graph.Node("Sin", []string{"some"}, []string{"context"}),
 		graph.Node("Unsqueeze", []string{"types", "two"}, []string{"types3"}),
 		graph.Node("Add", []string{"hidden", "types3"}, []string{"typed"}),
 		graph.Node("Add", []string{"typed", "context"}, []string{"float"}),
@@ -101,7 +107,7 @@ func tokens(ids []int32, size int) [][]float64 {
 	}
 	for k := range out {
 		for i := range width {
-			out[k][i] += math.Sin(all[i])
+			out[k][i] += math.Sin(0.02 * all[i])
 		}
 	}
 	return out
@@ -425,7 +431,7 @@ func loadRefuses(t *testing.T, rt *onnx.Runtime) {
 		{"broken", m, map[string]string{"modules.json": `{}`}, nil, "modules.json"},
 		{"file", m, nil, &model.Embed{Model: "other.onnx"}, "other.onnx"},
 		{"no tokens", m, nil, &model.Embed{MaxTokens: 1}, "max_tokens"},
-		{"positions", m, nil, &model.Embed{MaxTokens: size + 1}, "max_tokens"},
+		{"positions", m, nil, &model.Embed{MaxTokens: positions + 1}, "max_tokens"},
 		{"unknown input", with(graph.Input("input_ids", tensor.Int64, -1, -1), graph.Input("pixels", tensor.Int64), graph.Output("y", tensor.Int64, -1, -1)), nil, nil, "pixels"},
 		{"no ids", graph.Model(graph.Node("Identity", []string{"attention_mask"}, []string{"y"}), graph.Input("attention_mask", tensor.Int64, -1, -1), graph.Output("y", tensor.Int64, -1, -1)), nil, nil, "input_ids"},
 		{"floats in", with(graph.Input("input_ids", tensor.Float32, -1, -1), graph.Output("y", tensor.Float32, -1, -1)), nil, nil, "input_ids"},

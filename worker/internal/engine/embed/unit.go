@@ -37,7 +37,7 @@ func (u *unit) Cost() int { return u.tokens }
 
 // bucket rounds a length up to one of four steps between two powers of two.
 func bucket(n int) int {
-	step := max(1<<bits.Len(uint(n-1))/8, 8) //nolint:gosec // a text has a token at least
+	step := max(1<<bits.Len(uint(n-1))/8, 8)
 	return (n + step - 1) / step * step
 }
 

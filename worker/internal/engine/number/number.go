@@ -12,7 +12,7 @@ func Append32(b []byte, f float32) []byte {
 	if f-f != 0 {
 		return append(b, "null"...)
 	}
-	if a := math.Abs(float64(f)); a != 0 && (a < 1e-6 || a >= 1e21) {
+	if a := float32(math.Abs(float64(f))); a != 0 && (a < 1e-6 || a >= 1e21) {
 		return tidy(strconv.AppendFloat(b, float64(f), 'e', -1, 32))
 	}
 	return strconv.AppendFloat(b, float64(f), 'f', -1, 32)

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"unsafe"
 
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/input"
 	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
+	"github.com/penstock-dev/penstock/worker/internal/onnx"
 )
 
 // unit is a prepared request.
@@ -52,7 +52,7 @@ func (e *Engine) Prepare(_ context.Context, r engine.Request) (engine.Unit, erro
 	for i := range t.Inputs {
 		k := slices.IndexFunc(e.about.Inputs, func(s job.Spec) bool { return s.Name == t.Inputs[i].Name })
 		u.inputs[k] = t.Inputs[i]
-		u.inputs[k].Data = lyingWell(u.inputs[k].Data)
+		u.inputs[k].Data = onnx.Aligned(u.inputs[k].Data)
 	}
 	u.wanted = e.wanted(t.Outputs)
 	if !e.batch {
@@ -108,14 +108,6 @@ func (e *Engine) bucket(u *unit, asSent []input.Tensor) error {
 
 // alone is a key that no other request has.
 func (e *Engine) alone() string { return "#" + strconv.FormatUint(e.loners.Add(1), 36) }
-
-// lyingWell gives data that begin where any element may.
-func lyingWell(b []byte) []byte {
-	if uintptr(unsafe.Pointer(unsafe.SliceData(b)))%8 == 0 {
-		return b
-	}
-	return append(make([]byte, 0, max(len(b), 64)), b...)
-}
 
 // own is the units as this package's.
 func own(units []engine.Unit) ([]*unit, error) {
