@@ -59,6 +59,18 @@ void pst_close(void) {
 	memset(&ort, 0, sizeof ort);
 }
 
+pst_status *pst_limit(size_t bytes) {
+	const char *keys[] = {"max_mem", "arena_extend_strategy", "initial_chunk_size_bytes", "max_dead_bytes_per_chunk"};
+	// The first allocation is kept when the arena shrinks, so that only runs that take more give and get memory anew. Of
+	// it only what is written takes memory.
+	const size_t values[] = {bytes, 0, bytes < 64 << 20 ? bytes : 64 << 20, (size_t)-1};
+	void *config = NULL;
+	TRY(CALL(CreateArenaCfgV2, const char *const *, const size_t *, size_t, void **)(keys, values, 4, &config));
+	pst_status *s = CALL(CreateAndRegisterAllocator, void *, const void *, const void *)(ort.env, ort.memory, config);
+	RELEASE(ArenaCfg, config);
+	return s;
+}
+
 int pst_error_code(pst_status *s) { return ((int (*)(const void *))ort.api[PST_GetErrorCode])(s); }
 const char *pst_error_message(pst_status *s) { return ((const char *(*)(const void *))ort.api[PST_GetErrorMessage])(s); }
 void pst_free_status(pst_status *s) { RELEASE(Status, s); }

@@ -49,6 +49,9 @@ enum {
 	PST_ReleaseTensorTypeAndShapeInfo = 99,
 	PST_ReleaseSessionOptions = 100,
 	PST_AddSessionConfigEntry = 130,
+	PST_CreateAndRegisterAllocator = 144,
+	PST_ReleaseArenaCfg = 157,
+	PST_CreateArenaCfgV2 = 164,
 	PST_AddRunConfigEntry = 165,
 	PST_HasValue = 192,
 	PST_SessionOptionsAppendExecutionProvider_CUDA_V2 = 204,
@@ -88,6 +91,9 @@ typedef struct pst_status pst_status; // an OrtStatus: NULL is success, and pst_
 
 int pst_open(const char *path, const char **version);
 void pst_close(void);
+
+// pst_limit makes the arena of sessions that have session.use_env_allocators, of at most so many bytes.
+pst_status *pst_limit(size_t bytes);
 
 int pst_error_code(pst_status *s);
 const char *pst_error_message(pst_status *s);

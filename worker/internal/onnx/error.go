@@ -8,6 +8,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,13 @@ func (e *Error) Error() string { return e.Message }
 func IsInvalid(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Code == invalidArgument
+}
+
+// IsMemory tells whether a run failed because memory could not be had.
+func IsMemory(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && slices.ContainsFunc([]string{"Failed to allocate memory", "smaller than requested bytes", "bad alloc", "bad_alloc"},
+		func(s string) bool { return strings.Contains(e.Message, s) })
 }
 
 // failure takes a status over; nil is success.

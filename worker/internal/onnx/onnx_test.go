@@ -39,7 +39,7 @@ func TestRuntime(t *testing.T) {
 
 	for name, test := range map[string]func(*testing.T, *onnx.Runtime){
 		"run": runs, "load refuses": loadRefuses, "cancel": cancels, "concurrent": concurrent,
-		"every type": passes, "strings": passesStrings, "raw refuses": rawRefuses, "unforeseen outputs": unforeseen,
+		"every type": passes, "strings": passesStrings, "raw refuses": rawRefuses, "unforeseen outputs": unforeseen, "limit": limited,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -334,10 +334,14 @@ func BenchmarkHeader(b *testing.B) {
 func BenchmarkRun(b *testing.B) {
 	rt, err := onnx.Open(onnxlib.Find(b))
 	require.NoError(b, err)
-	s, err := rt.Load(write(b, addModel()), addOptions())
-	require.NoError(b, err)
-	for _, how := range []string{"same shape", "new shape", "cancelable"} {
+	require.NoError(b, rt.Limit(1<<30))
+	for _, how := range []string{"same shape", "new shape", "cancelable", "limited", "shrinking"} {
 		b.Run(how, func(b *testing.B) {
+			o := addOptions()
+			o.Shrink, o.Limited = how == "shrinking", how == "limited"
+			s, err := rt.Load(write(b, addModel()), o)
+			require.NoError(b, err)
+			defer func() { require.NoError(b, s.Close()) }()
 			ctx := context.Background()
 			if how == "cancelable" {
 				var cancel context.CancelFunc
@@ -364,7 +368,6 @@ func BenchmarkRun(b *testing.B) {
 			}
 		})
 	}
-	require.NoError(b, s.Close())
 	require.NoError(b, rt.Close())
 }
 

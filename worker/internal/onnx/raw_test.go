@@ -109,6 +109,7 @@ func rawRefuses(t *testing.T, rt *onnx.Runtime) {
 	require.NoError(t, x.Bind(tensor.Float64, make([]byte, 8), 1))
 	err = s.Run(t.Context(), []onnx.Value{&x}, []onnx.Value{&y})
 	require.True(t, onnx.IsInvalid(err), "%v", err)
+	assert.False(t, onnx.IsMemory(err))
 	require.NoError(t, x.Bind(tensor.Float32, make([]byte, 8), 2))
 	require.NoError(t, s.Run(t.Context(), []onnx.Value{&x}, []onnx.Value{&y}), "and the session goes on")
 	x.Free()
@@ -148,6 +149,36 @@ func unforeseen(t *testing.T, rt *onnx.Runtime) {
 	err = s.Run(t.Context(), []onnx.Value{&x}, []onnx.Value{nil, &parts, nil})
 	require.ErrorContains(t, err, `output "parts"`)
 	assert.ErrorContains(t, err, "no tensor")
+}
+
+// limited is a run that wants more memory than runs may have.
+func limited(t *testing.T, rt *onnx.Runtime) {
+	t.Helper()
+	m := onnxModel(node("ConstantOfShape", []string{"x"}, []string{"y"}), value(11, "x", int64s, 1), loose(12, "y", float))
+	path, o := write(t, m), onnx.Options{Inputs: []string{"x"}, Outputs: []string{"y"}, Limited: true, Shrink: true}
+	require.Error(t, rt.Limit(0))
+	require.NoError(t, rt.Limit(100<<20))
+	require.NoError(t, rt.Limit(1), "the first call settles it")
+	s, err := rt.Load(path, o)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	var x onnx.Tensor[int64]
+	var y onnx.Raw
+	defer func() { x.Free(); y.Free() }()
+	n, err := x.Shape(1)
+	require.NoError(t, err)
+	for range 3 {
+		y.Auto()
+		n[0] = 15 << 20
+		require.NoError(t, s.Run(t.Context(), []onnx.Value{&x}, []onnx.Value{&y}))
+		assert.Len(t, y.Bytes(), 60<<20)
+		y.Auto() // gives it back
+		n[0] = 30 << 20
+		for _, n[0] = range []int64{30 << 20, 1 << 60} {
+			err := s.Run(t.Context(), []onnx.Value{&x}, []onnx.Value{&y})
+			require.True(t, onnx.IsMemory(err), "%v", err)
+		}
+	}
 }
 
 // load opens a model whose input is x.

@@ -77,6 +77,7 @@ var loaded struct {
 	path    string // guarded by mu
 	version string // guarded by mu
 	users   int    // guarded by mu: Runtimes not yet closed
+	limit   int64  // guarded by mu: of Limit; 0 when there is none
 }
 
 // Open loads the library at path and starts the runtime. A process has one library: opening it again shares it, and
@@ -129,6 +130,24 @@ func (r *Runtime) Path() string { return r.path }
 // Version is the library's own version, "1.27.0".
 func (r *Runtime) Version() string { return r.version }
 
+// Limit bounds the memory that runs of the process's Limited sessions take together, in bytes; their weights do not count.
+// The first call settles it.
+func (r *Runtime) Limit(bytes int64) error {
+	loaded.mu.Lock()
+	defer loaded.mu.Unlock()
+	if loaded.limit != 0 {
+		return nil
+	}
+	if bytes <= 0 {
+		return fmt.Errorf("ONNX Runtime: a limit of %d bytes", bytes)
+	}
+	if err := failure(C.pst_limit(C.size_t(bytes))); err != nil {
+		return fmt.Errorf("ONNX Runtime: %w", err)
+	}
+	loaded.limit = bytes
+	return nil
+}
+
 // Close stops the runtime and unloads the library. Sessions still open are an error, and then nothing is closed.
 func (r *Runtime) Close() error {
 	if n := r.sessions.Load(); n != 0 {
@@ -140,5 +159,6 @@ func (r *Runtime) Close() error {
 		return nil
 	}
 	C.pst_close()
+	loaded.limit = 0
 	return nil
 }

@@ -33,6 +33,9 @@ type Options struct {
 	// Shrink gives memory that the runs' arena does not use back after each run, so that one large request does not
 	// hold it for ever. It costs some microseconds a run, and more when the memory is wanted again.
 	Shrink bool
+	// Limited takes the runs' memory from what Runtime.Limit allows, so that a run which wants more fails and the process
+	// lives on.
+	Limited bool
 }
 
 // Session is one loaded model. Run may be called by several goroutines at once.
@@ -88,11 +91,8 @@ func open(path string, o Options) (unsafe.Pointer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// spinning loses where anything shares the cores
-	for _, key := range []string{"session.intra_op.allow_spinning", "session.inter_op.allow_spinning"} {
-		if err := config(so, key, "0"); err != nil {
-			return nil, err
-		}
+	if err := configure(so, o.Limited); err != nil {
+		return nil, err
 	}
 	if err := provider(so, o.Device); err != nil {
 		return nil, err
@@ -101,6 +101,21 @@ func open(path string, o Options) (unsafe.Pointer, error) {
 	defer C.free(unsafe.Pointer(name))
 	var native unsafe.Pointer
 	return native, failure(C.pst_session(name, so, &native))
+}
+
+func configure(so unsafe.Pointer, limited bool) error {
+	settings := [][2]string{ // spinning loses where anything shares the cores
+		{"session.intra_op.allow_spinning", "0"}, {"session.inter_op.allow_spinning", "0"},
+	}
+	if limited {
+		settings = append(settings, [2]string{"session.use_env_allocators", "1"}, [2]string{"session.use_device_allocator_for_initializers", "1"})
+	}
+	for _, s := range settings {
+		if err := config(so, s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func config(so unsafe.Pointer, key, value string) error {

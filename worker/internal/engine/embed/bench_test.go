@@ -73,7 +73,7 @@ func BenchmarkRunner(b *testing.B) {
 		t, k := callers(b, r, in, 64, turn)
 		through, size = through+t, size+k
 		n := max(int(k+0.5), 1)
-		loop += looped(lanes, n, turn, func() error {
+		loop += looped(b, lanes, n, turn, func() error {
 			units := make([]engine.Unit, n)
 			for i := range units {
 				if units[i], err = e.Prepare(b.Context(), in); err != nil {
@@ -97,7 +97,7 @@ func BenchmarkRunner(b *testing.B) {
 func callers(tb testing.TB, r *runner.Runner, in engine.Request, n int, d time.Duration) (rate, size float64) {
 	tb.Helper()
 	var sizes atomic.Int64
-	rate = looped(n, 1, d, func() error {
+	rate = looped(tb, n, 1, d, func() error {
 		result, err := r.Run(tb.Context(), in, nil)
 		sizes.Add(int64(result.BatchSize))
 		return err
@@ -106,7 +106,8 @@ func callers(tb testing.TB, r *runner.Runner, in engine.Request, n int, d time.D
 }
 
 // looped calls f on some goroutines for d, and gives a second's calls times each.
-func looped(goroutines, each int, d time.Duration, f func() error) float64 {
+func looped(tb testing.TB, goroutines, each int, d time.Duration, f func() error) float64 {
+	tb.Helper()
 	var done atomic.Int64
 	var all sync.WaitGroup
 	begin := time.Now()
@@ -114,7 +115,8 @@ func looped(goroutines, each int, d time.Duration, f func() error) float64 {
 		all.Go(func() {
 			for time.Since(begin) < d {
 				if err := f(); err != nil {
-					panic(err)
+					tb.Error(err)
+					return
 				}
 				done.Add(int64(each))
 			}
@@ -143,7 +145,7 @@ func sessions(tb testing.TB, s *onnx.Session, lanes, rows, tokens int, d time.Du
 		}
 		free <- v
 	}
-	return looped(lanes, rows, d, func() error {
+	return looped(tb, lanes, rows, d, func() error {
 		v := <-free
 		defer func() { free <- v }()
 		return s.Run(tb.Context(), []onnx.Value{&v.ids, &v.mask}, []onnx.Value{&v.out})

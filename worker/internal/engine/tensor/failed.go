@@ -21,8 +21,7 @@ func (e *Engine) failed(ctx context.Context, err error) error {
 	if !errors.As(err, &o) {
 		return err
 	}
-	lower := strings.ToLower(o.Message)
-	if strings.Contains(lower, "alloc") {
+	if onnx.IsMemory(err) {
 		return fault.Wrap(fault.Overloaded, err, "the model found no memory for this input")
 	}
 	operator := operatorIn(o.Message)

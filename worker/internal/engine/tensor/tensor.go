@@ -31,6 +31,10 @@ const maxRows = 1024
 // maxOutput bounds an answer, in bytes of JSON, as an input is bounded.
 const maxOutput = job.ResolvedMost
 
+// maxMemory bounds what runs of all tensor models of a process take together, in bytes: a graph may make large outputs of
+// small inputs.
+const maxMemory = 4 << 30
+
 // Options say how the model runs.
 type Options struct {
 	Instances int    // runs at once; less than 1 means 1
@@ -83,6 +87,10 @@ func (e *Engine) load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options
 	}
 	options := onnx.Options{
 		Threads: o.Threads, Device: o.Device, Inputs: namesOf(e.inputs), Outputs: namesOf(e.outputs),
+		Limited: true, Shrink: true,
+	}
+	if err := rt.Limit(maxMemory); err != nil {
+		return err
 	}
 	o.Instances = max(o.Instances, 1)
 	e.lanes = make(chan *lane, o.Instances)
