@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,28 +41,28 @@ func realistic(n int) [][]byte {
 	marks := []string{`"`, `":`, `",`, `"}`, `"]`, `":"`, `{"`, `."`, `,"`, `)`, `),`, `}`, `},`, `]`, `],`, ` "`, ` {`, `: `, `\`, `\n`, `'`, `/`}
 	syllables := []string{"an", "er", "in", "on", "st", "re", "th", "al", "ing", "ed", "pro", "con", "ver", "mo", "li", "ta", "us"}
 	for len(out) < n {
-		t := ""
+		var t strings.Builder
 		switch k := r.IntN(20); {
 		case k < 12:
-			for range 1 + r.IntN(4) {
-				t += syllables[r.IntN(len(syllables))]
-			}
-			t += string(rune('a' + r.IntN(26)))
 			if r.IntN(2) == 0 {
-				t = " " + t
+				t.WriteByte(' ')
 			}
+			for range 1 + r.IntN(4) {
+				t.WriteString(syllables[r.IntN(len(syllables))])
+			}
+			t.WriteByte(byte('a' + r.IntN(26)))
 		case k < 17:
 			for range 1 + r.IntN(3) {
-				t += string(rune(0x4e00 + r.IntN(5000)))
+				t.WriteRune(rune(0x4e00 + r.IntN(5000)))
 			}
 		case k < 18:
-			t = strconv.Itoa(r.IntN(1000))
+			t.WriteString(strconv.Itoa(r.IntN(1000)))
 		default:
 			for range 1 + r.IntN(4) {
-				t += marks[r.IntN(len(marks))]
+				t.WriteString(marks[r.IntN(len(marks))])
 			}
 		}
-		out = append(out, []byte(t))
+		out = append(out, []byte(t.String()))
 	}
 	return out
 }

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	maxMerges       = 50_000
-	maxAlternatives = 2_000 // of one place in the schema
+	maxMerges       = 2_000_000 // steps of joining schemas, each cheap
+	maxAlternatives = 2_000     // of one place in the schema
 	maxNodes        = 20_000
 	maxProperties   = 1_000 // of one object
 	maxStates       = 100_000
@@ -23,7 +23,8 @@ const (
 type builder struct {
 	g      *Grammar
 	root   *value
-	work   int
+	dfas   work
+	left   int // what may still be spent on joining schemas
 	states int
 	ids    map[*value]int
 	nodes  map[string]*node // by the schemas that hold together
@@ -63,6 +64,14 @@ func (b *builder) node(schemas []*value) (*node, error) {
 		}
 	}
 	return n, nil
+}
+
+// spend takes n steps off what may be spent on joining schemas.
+func (b *builder) spend(at *value, n int) error {
+	if b.left -= n; b.left < 0 {
+		return at.invalid("the schema has too many combinations of its parts")
+	}
+	return nil
 }
 
 func (b *builder) add1(n *node) *node {
@@ -183,7 +192,7 @@ func (b *builder) leafNode(l *leaf, err error) (*node, error) {
 }
 
 func (b *builder) fixed(at *value, e *expr, key string) (*node, error) {
-	return b.leafNode(b.leafOf(key, at, func() (*dfa, error) { return determinize(e) }))
+	return b.leafNode(b.leafOf(key, at, func() (*dfa, error) { return b.dfas.determinize(e) }))
 }
 
 func (b *builder) null(f *flat) (*node, error) { return b.fixed(f.at, literal("null"), "null") }
@@ -197,11 +206,11 @@ func boundKey(lo, hi bound) string {
 }
 
 func (b *builder) number(f *flat) (*node, error) {
-	return b.leafNode(b.leafOf("number "+boundKey(f.lo, f.hi), f.at, func() (*dfa, error) { return number(f.lo, f.hi) }))
+	return b.leafNode(b.leafOf("number "+boundKey(f.lo, f.hi), f.at, func() (*dfa, error) { return b.dfas.number(f.lo, f.hi) }))
 }
 
 func (b *builder) integer(f *flat) (*node, error) {
-	return b.leafNode(b.leafOf("integer "+boundKey(f.lo, f.hi), f.at, func() (*dfa, error) { return integer(f.lo, f.hi) }))
+	return b.leafNode(b.leafOf("integer "+boundKey(f.lo, f.hi), f.at, func() (*dfa, error) { return b.dfas.integer(f.lo, f.hi) }))
 }
 
 // text is a string. Lengths alone are counted; beside a pattern or a format they become part of the automaton.
@@ -231,7 +240,7 @@ func (b *builder) allTexts(f *flat) (*dfa, error) {
 	var all *dfa
 	join := func(d *dfa, err error) error {
 		if err == nil && all != nil {
-			d, err = intersect(all, d)
+			d, err = b.dfas.intersect(all, d)
 		}
 		all = d
 		return err
@@ -242,7 +251,7 @@ func (b *builder) allTexts(f *flat) (*dfa, error) {
 		}
 	}
 	if f.minLen > 0 || f.maxLen >= 0 {
-		if err := join(length(f.minLen, f.maxLen)); err != nil {
+		if err := join(b.dfas.length(f.minLen, f.maxLen)); err != nil {
 			return nil, err
 		}
 	}
@@ -258,7 +267,7 @@ func (b *builder) textDFA(t *value) (*dfa, error) {
 	if d, ok := b.texts[p]; ok {
 		return d, nil
 	}
-	d, err := pattern(p)
+	d, err := b.dfas.pattern(p)
 	if err == nil {
 		b.texts[p] = d
 	}
@@ -267,6 +276,13 @@ func (b *builder) textDFA(t *value) (*dfa, error) {
 
 // enum is the values that every list has and every other keyword allows, each in its compact spelling.
 func (b *builder) enum(n *node, f *flat) error {
+	size := len(f.enums[0])
+	for _, list := range f.enums[1:] {
+		size += len(f.enums[0]) * len(list)
+	}
+	if err := b.spend(f.at, size); err != nil {
+		return err
+	}
 	e, key := alt(), []string{"enum"}
 	done := map[string]bool{}
 	for _, v := range f.enums[0] {

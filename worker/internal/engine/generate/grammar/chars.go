@@ -120,7 +120,7 @@ const freeBody = 1
 
 // freeString reads any JSON string in any spelling; surrogates come in pairs. States are numbered as trim walks, so the
 // state after the opening quote is freeBody.
-func freeString() (*dfa, error) {
+func (w *work) freeString() (*dfa, error) {
 	hex := alt(bytesIn('0', '9'), bytesIn('A', 'F'), bytesIn('a', 'f'))
 	d := func(lo, hi byte) *expr { return alt(bytesIn(lo, hi), bytesIn(lo-'A'+'a', hi-'A'+'a')) }
 	escape := alt(
@@ -145,5 +145,5 @@ func freeString() (*dfa, error) {
 	for _, c := range []byte(`"\/bfnrt`) {
 		short.subs = append(short.subs, bytesIn(c, c))
 	}
-	return determinize(quoted(repeat(alt(raw, seq(literal(`\`), alt(short, seq(literal("u"), escape)))), 0, -1)))
+	return w.determinize(quoted(repeat(alt(raw, seq(literal(`\`), alt(short, seq(literal("u"), escape)))), 0, -1)))
 }

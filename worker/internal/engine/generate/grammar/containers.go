@@ -10,13 +10,13 @@ import (
 // ever: nothing, one space, or a line break with up to 32 spaces or tabs, after { [ and , and before } and ]; up to one
 // space after a colon; none elsewhere.
 func newBuilder(root *value) (*builder, error) {
-	free, err := freeString()
-	if err != nil {
-		return nil, err
-	}
 	b := &builder{
-		g: &Grammar{freeString: free}, root: root, ids: map[*value]int{}, nodes: map[string]*node{},
-		texts: map[string]*dfa{}, leaves: map[string]*leaf{},
+		g: &Grammar{}, root: root, ids: map[*value]int{}, nodes: map[string]*node{},
+		texts: map[string]*dfa{}, leaves: map[string]*leaf{}, dfas: work{maxWork}, left: maxMerges,
+	}
+	var err error
+	if b.g.freeString, err = b.dfas.freeString(); err != nil {
+		return nil, err
 	}
 	gap := opt(alt(literal(" "), seq(literal("\n"), repeat(alt(literal(" "), literal("\t")), 0, 32))))
 	for _, l := range []struct {
@@ -30,7 +30,7 @@ func newBuilder(root *value) (*builder, error) {
 		{&b.g.closeArray, seq(gap, literal("]")), "]"},
 		{&b.g.comma, seq(literal(","), gap), ","},
 	} {
-		*l.to, err = b.leafOf(l.name, root, func() (*dfa, error) { return determinize(l.text) })
+		*l.to, err = b.leafOf(l.name, root, func() (*dfa, error) { return b.dfas.determinize(l.text) })
 		if err != nil {
 			return nil, err
 		}
@@ -67,6 +67,9 @@ func (b *builder) array(f *flat) (*node, error) {
 	}
 	if n > maxProperties {
 		return nil, f.at.invalid("names more than %d items", maxProperties)
+	}
+	if err := b.spend(f.at, n*len(f.arrays)); err != nil {
+		return nil, err
 	}
 	for i := range n {
 		var parts []*value
@@ -120,12 +123,19 @@ func (b *builder) object(f *flat) (*node, error) {
 	if len(names) > maxProperties {
 		return nil, f.at.invalid("has more than %d properties", maxProperties)
 	}
+	members := 1
+	for _, s := range f.objects {
+		members += 1 + len(s.names)/8
+	}
+	if err = b.spend(f.at, len(names)*members); err != nil {
+		return nil, err
+	}
 	for _, name := range names {
 		v, err := b.node(schemasOf(f, patterns, name))
 		if err != nil {
 			return nil, err
 		}
-		key, err := b.leafOf("key "+name, f.at, func() (*dfa, error) { return determinize(seq(literal(quote(name)), colon())) })
+		key, err := b.leafOf("key "+name, f.at, func() (*dfa, error) { return b.dfas.determinize(seq(literal(quote(name)), colon())) })
 		if err != nil {
 			return nil, err
 		}
@@ -232,7 +242,7 @@ func (b *builder) freeKeys(f *flat, patterns []patternOf, names []string) ([]pro
 			continue
 		}
 		free, err := b.freeKey(f, strconv.Itoa(set), parts, names, func(d *dfa) (*dfa, error) {
-			return narrow(d, patterns, set)
+			return b.narrow(d, patterns, set)
 		})
 		if err != nil {
 			return nil, err
@@ -243,13 +253,13 @@ func (b *builder) freeKeys(f *flat, patterns []patternOf, names []string) ([]pro
 }
 
 // narrow leaves of d the keys that match just the patterns of a set.
-func narrow(d *dfa, patterns []patternOf, set int) (*dfa, error) {
+func (b *builder) narrow(d *dfa, patterns []patternOf, set int) (*dfa, error) {
 	var err error
 	for i, p := range patterns {
 		if set>>i&1 == 1 {
-			d, err = intersect(d, p.keys)
+			d, err = b.dfas.intersect(d, p.keys)
 		} else {
-			d, err = subtract(d, p.keys)
+			d, err = b.dfas.subtract(d, p.keys)
 		}
 		if err != nil {
 			return nil, err
@@ -271,15 +281,15 @@ func (b *builder) freeKey(
 		key = fmt.Sprintf("keys %p %s %q", f, set, names)
 	}
 	l, err := b.leafOf(key, f.at, func() (*dfa, error) {
-		d, err := determinize(quoted(repeat(anyChar(), 0, -1)))
+		d, err := b.dfas.determinize(quoted(repeat(anyChar(), 0, -1)))
 		if err == nil && len(names) > 0 {
 			taken := alt()
 			for _, name := range names {
 				taken.subs = append(taken.subs, literal(quote(name)))
 			}
 			var t *dfa
-			if t, err = determinize(taken); err == nil {
-				d, err = subtract(d, t)
+			if t, err = b.dfas.determinize(taken); err == nil {
+				d, err = b.dfas.subtract(d, t)
 			}
 		}
 		if err == nil && narrowed != nil {
@@ -288,7 +298,7 @@ func (b *builder) freeKey(
 		if err != nil {
 			return nil, err
 		}
-		return d.then(colon())
+		return b.then(d, colon())
 	})
 	if l == nil || err != nil {
 		return nil, err
@@ -299,9 +309,9 @@ func (b *builder) freeKey(
 	return []property{{key: l, value: v}}, nil
 }
 
-// then reads what d reads, which ends with a quote that goes no further, and then e.
-func (d *dfa) then(e *expr) (*dfa, error) {
-	tail, err := determinize(e)
+// then makes the automaton that reads what d reads, which ends with a quote that goes no further, and then e.
+func (b *builder) then(d *dfa, e *expr) (*dfa, error) {
+	tail, err := b.dfas.determinize(e)
 	if err != nil {
 		return nil, err
 	}

@@ -52,14 +52,14 @@ type subsets struct {
 	nfa   *nfa
 	index map[string]int32
 	sets  [][]int32
-	work  int
+	work  *work
 	seen  []int32 // round in which a state was last added
 	round int32
 	key   []byte
 }
 
 // determinize makes the automaton of an expression.
-func determinize(e *expr) (*dfa, error) {
+func (w *work) determinize(e *expr) (*dfa, error) {
 	n := &nfa{}
 	final, err := n.add()
 	if err != nil {
@@ -69,7 +69,7 @@ func determinize(e *expr) (*dfa, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subsets{nfa: n, index: map[string]int32{}, seen: make([]int32, len(n.states))}
+	s := &subsets{nfa: n, work: w, index: map[string]int32{}, seen: make([]int32, len(n.states))}
 	s.round++
 	if _, err = s.intern(s.close(nil, start)); err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (s *subsets) close(set []int32, from int32) []int32 {
 			continue
 		}
 		stack = append(stack, st.a, st.b)
-		s.work++
+		s.work.left--
 	}
 	return set
 }
@@ -116,8 +116,7 @@ func (s *subsets) intern(set []int32) (int32, error) {
 	if i, ok := s.index[string(s.key)]; ok {
 		return i, nil
 	}
-	s.work += len(set)
-	if len(s.sets) >= maxDFA || s.work > maxWork {
+	if len(s.sets) >= maxDFA || !s.work.spend(len(set)) {
 		return 0, errComplex
 	}
 	i := int32(len(s.sets)) //nolint:gosec // below maxDFA
@@ -153,7 +152,7 @@ func (s *subsets) edges(set []int32) ([]edge, error) {
 				target = s.close(target, st.to)
 			}
 		}
-		if s.work += len(set); s.work > maxWork {
+		if !s.work.spend(len(set)) {
 			return nil, errComplex
 		}
 		if len(target) > 0 {
@@ -229,16 +228,15 @@ func (d *dfa) trim() *dfa {
 }
 
 // intersect reads what both read.
-func intersect(a, b *dfa) (*dfa, error) { return product(a, b, false) }
+func (w *work) intersect(a, b *dfa) (*dfa, error) { return w.product(a, b, false) }
 
 // subtract reads what a reads and b does not.
-func subtract(a, b *dfa) (*dfa, error) { return product(a, b, true) }
+func (w *work) subtract(a, b *dfa) (*dfa, error) { return w.product(a, b, true) }
 
-func product(a, b *dfa, minus bool) (*dfa, error) {
+func (w *work) product(a, b *dfa, minus bool) (*dfa, error) {
 	type pair struct{ a, b int32 } // b is -1 once b can read no more
 	index, order := map[pair]int32{{0, 0}: 0}, []pair{{0, 0}}
 	d := &dfa{}
-	work := 0
 	for i := 0; i < len(order); i++ {
 		p := order[i]
 		inB := p.b >= 0 && b.states[p.b].accept
@@ -249,7 +247,7 @@ func product(a, b *dfa, minus bool) (*dfa, error) {
 				if p.b >= 0 {
 					to, hi = b.piece(p.b, lo, hi)
 				}
-				if work++; work > maxWork {
+				if !w.spend(1) {
 					return nil, errComplex
 				}
 				if to >= 0 || minus {

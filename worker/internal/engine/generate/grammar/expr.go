@@ -26,10 +26,19 @@ const (
 var errComplex = errors.New("is too complex")
 
 const (
-	maxNFA  = 60_000    // states of one expression
-	maxDFA  = 20_000    // states of one automaton
-	maxWork = 3_000_000 // members of the sets that the construction looks at
+	maxNFA  = 60_000     // states of one expression
+	maxDFA  = 20_000     // states of one automaton
+	maxWork = 10_000_000 // of one schema's automata: members of the sets that their construction looks at
 )
+
+// work is what may still be spent on the automata of one schema.
+type work struct{ left int }
+
+// spend takes n off and tells whether there was as much.
+func (w *work) spend(n int) bool {
+	w.left -= n
+	return w.left >= 0
+}
 
 func bytesIn(lo, hi byte) *expr { return &expr{op: opRange, lo: lo, hi: hi} }
 func seq(subs ...*expr) *expr   { return &expr{op: opSeq, subs: subs} }

@@ -72,9 +72,7 @@ func newFlat(at *value) *flat {
 func (f *flat) clone() *flat {
 	c := *f
 	c.seen = maps.Clone(f.seen)
-	for _, s := range []*[]*value{&c.texts} {
-		*s = slices.Clip(*s)
-	}
+	c.texts = slices.Clip(c.texts)
 	c.enums, c.arrays, c.objects = slices.Clip(c.enums), slices.Clip(c.arrays), slices.Clip(c.objects)
 	c.required, c.choices = slices.Clip(c.required), slices.Clip(c.choices)
 	return &c
@@ -85,8 +83,8 @@ func (b *builder) add(f *flat, v *value, chain []*value) error {
 	if slices.Contains(chain, v) {
 		return v.invalid("the schema refers to itself without an end")
 	}
-	if b.work++; b.work > maxMerges {
-		return v.invalid("the schema has too many combinations of its parts")
+	if err := b.spend(v, 10+len(v.names)+len(chain)); err != nil {
+		return err
 	}
 	if f.seen[v] {
 		return nil
@@ -402,6 +400,9 @@ func (b *builder) alternatives(f *flat, out []*flat) ([]*flat, error) {
 	}
 	c := f.choices[0]
 	for _, branch := range c.branches {
+		if err := b.spend(f.at, len(f.seen)+len(f.required)+len(f.objects)); err != nil {
+			return nil, err
+		}
 		g := f.clone()
 		g.choices = g.choices[1:]
 		err := b.add(g, branch, c.chain)

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxThreads = 4_000    // ways at once to read what was written; more are dropped, those left can all end
+	maxThreads = 2_000    // ways at once to read what was written; more are dropped, those left can all end
 	maxNesting = 64       // of containers where the schema allows any value
 	maxKept    = 10_000   // states in the table, of about 2 KiB each
 	maxBytesOf = 32 << 20 // of masks in the table
@@ -30,6 +30,7 @@ type Matcher struct {
 	nextID  uint64
 	threads []thread // scratch
 	key     []byte   // scratch
+	steps   int      // what the current mask may still follow
 }
 
 // frame says what comes after a part that is being read: where in which container, and what is around it. Equal frames
@@ -199,6 +200,7 @@ func (m *Matcher) step(s *state, b byte) *state {
 		return s.next[b]
 	}
 	m.threads = m.threads[:0]
+	m.steps -= len(s.threads)
 	for _, t := range s.threads {
 		if t.leaf == nil || !t.advance(b) {
 			continue

@@ -127,22 +127,28 @@ func (m *Matcher) maskOf(s *state) *tokenset.Bitset {
 	if s.mask != nil {
 		return s.mask
 	}
-	if len(m.states) > maxKept || m.size > maxBytesOf {
+	if len(m.states) > maxKept || len(m.frames) > 10*maxKept || m.size > maxBytesOf {
 		m.forget()
 	}
 	mask := tokenset.New(m.v.Len())
 	var narrow []thread
-	for _, t := range s.threads {
+	m.steps = maxSteps
+	for i := 0; i < len(s.threads); {
+		t, n := s.threads[i], 1
+		for i+n < len(s.threads) && s.threads[i+n].inSamePlace(t) {
+			n++
+		}
 		switch {
 		case t.leaf == nil:
 			for _, id := range m.v.eos {
 				mask.Add(id)
 			}
 		case t.leaf.wide:
-			m.wide(t, mask)
+			m.wide(s.threads[i:i+n], mask)
 		default:
-			narrow = append(narrow, t)
+			narrow = append(narrow, s.threads[i:i+n]...)
 		}
+		i += n
 	}
 	if len(narrow) > 0 {
 		m.threads = append(m.threads[:0], narrow...)
@@ -153,9 +159,15 @@ func (m *Matcher) maskOf(s *state) *tokenset.Bitset {
 	return mask
 }
 
-// wide adds a wide thread's tokens: those that stay inside from its local, those that cross its end by a walk on from
-// there.
-func (m *Matcher) wide(t thread, mask *tokenset.Bitset) {
+// inSamePlace tells whether two threads differ in nothing but what comes after their leaf.
+func (t thread) inSamePlace(o thread) bool {
+	return t.leaf == o.leaf && t.at == o.at && t.count == o.count
+}
+
+// wide adds the tokens of threads in one place of a wide leaf: those that stay inside from its local, those that cross
+// its end by a walk on from there.
+func (m *Matcher) wide(threads []thread, mask *tokenset.Bitset) {
+	t := threads[0]
 	l := m.localOf(t.leaf, t.at)
 	room := int32(-1)
 	if t.leaf.counted && t.leaf.max >= 0 {
@@ -163,7 +175,9 @@ func (m *Matcher) wide(t thread, mask *tokenset.Bitset) {
 	}
 	l.add(mask, room)
 	m.threads = m.threads[:0]
-	m.leave(t.up)
+	for _, t := range threads {
+		m.leave(t.up)
+	}
 	after := m.intern()
 	for _, c := range l.crosses {
 		if t.leaf.counted && (t.count+c.chars < t.leaf.min || room >= 0 && c.chars > room) {
@@ -174,8 +188,15 @@ func (m *Matcher) wide(t thread, mask *tokenset.Bitset) {
 	}
 }
 
+// maxSteps bounds the threads that one mask follows. Past it tokens of more than a byte are left out, which costs a model
+// some choice and never an end.
+const maxSteps = 3_000_000
+
 // walk adds the tokens below a trie's node that a state allows.
 func (m *Matcher) walk(node int32, s *state, mask *tokenset.Bitset) {
+	if m.steps < 0 && node != 0 {
+		return
+	}
 	nodes := m.v.nodes
 	for child := node + 1; child < nodes[node].end; child = nodes[child].end {
 		n := &nodes[child]

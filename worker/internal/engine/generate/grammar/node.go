@@ -1,5 +1,7 @@
 package grammar
 
+import "slices"
+
 // node is one thing the grammar can read. Nodes form a graph: a recursive schema's node is reached from itself, always
 // through a container, so that reading it consumes something.
 type node struct {
@@ -72,17 +74,40 @@ func (a *array) item(i int) *node {
 	return n
 }
 
-// markEnds finds the nodes that can be read to an end. Parents come before their children in most graphs, so few rounds
-// backwards settle it.
+// markEnds finds the nodes that can be read to an end.
 func markEnds(nodes []*node) {
-	for changed := true; changed; {
-		changed = false
-		for i := len(nodes) - 1; i >= 0; i-- {
-			if n := nodes[i]; !n.ends && n.canEnd() {
-				n.ends, changed = true, true
-			}
+	above := map[*node][]*node{}
+	for _, n := range nodes {
+		for _, part := range n.parts() {
+			above[part] = append(above[part], n)
 		}
 	}
+	queue := slices.Clone(nodes)
+	for len(queue) > 0 {
+		n := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		if !n.ends && n.canEnd() {
+			n.ends = true
+			queue = append(queue, above[n]...)
+		}
+	}
+}
+
+// parts is the nodes right below n.
+func (n *node) parts() []*node {
+	out := slices.Clone(n.alts)
+	if n.object != nil {
+		for _, p := range n.object.properties {
+			out = append(out, p.value)
+		}
+	}
+	if n.array != nil {
+		out = append(out, n.array.prefix...)
+		if n.array.rest != nil {
+			out = append(out, n.array.rest)
+		}
+	}
+	return out
 }
 
 func (n *node) canEnd() bool {

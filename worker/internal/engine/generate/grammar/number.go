@@ -71,9 +71,9 @@ func whole(n int) *expr {
 func fraction(n int) *expr { return seq(literal("."), digits(1, n)) }
 
 // integer reads the integers of a range.
-func integer(lo, hi bound) (*dfa, error) {
+func (w *work) integer(lo, hi bound) (*dfa, error) {
 	if lo.value == nil && hi.value == nil {
-		return determinize(seq(opt(literal("-")), whole(maxIntegerDigits)))
+		return w.determinize(seq(opt(literal("-")), whole(maxIntegerDigits)))
 	}
 	limit := new(big.Int).Exp(big.NewInt(10), big.NewInt(maxIntegerDigits), nil)
 	limit.Sub(limit, big.NewInt(1))
@@ -96,7 +96,7 @@ func integer(lo, hi bound) (*dfa, error) {
 		top := maxInt(new(big.Int).Neg(to), big.NewInt(1))
 		e.subs = append(e.subs, seq(literal("-"), between(top, new(big.Int).Neg(from))))
 	}
-	return determinize(e)
+	return w.determinize(e)
 }
 
 func maxInt(a, b *big.Int) *big.Int {
@@ -158,26 +158,26 @@ func sameLength(lo, hi string) *expr {
 }
 
 // number reads the numbers of a range.
-func number(lo, hi bound) (*dfa, error) {
+func (w *work) number(lo, hi bound) (*dfa, error) {
 	if lo.value == nil && hi.value == nil {
-		return determinize(freeNumber())
+		return w.determinize(freeNumber())
 	}
-	above, err := oneSide(lo, true)
+	above, err := w.oneSide(lo, true)
 	if err != nil {
 		return nil, err
 	}
-	below, err := oneSide(hi, false)
+	below, err := w.oneSide(hi, false)
 	if err != nil {
 		return nil, err
 	}
-	return intersect(above, below)
+	return w.intersect(above, below)
 }
 
 // oneSide reads the numbers at or above a bound, or at or below it.
-func oneSide(b bound, above bool) (*dfa, error) {
+func (w *work) oneSide(b bound, above bool) (*dfa, error) {
 	plain := seq(whole(maxDigits), opt(fraction(2*maxDigits)))
 	if b.value == nil {
-		return determinize(seq(opt(literal("-")), plain))
+		return w.determinize(seq(opt(literal("-")), plain))
 	}
 	size := new(big.Rat).Abs(b.value)
 	text := size.FloatString(2 * maxDigits)
@@ -189,7 +189,7 @@ func oneSide(b bound, above bool) (*dfa, error) {
 	negative := b.value.Sign() < 0
 	if len(i) > maxDigits {
 		if negative == above {
-			return determinize(seq(opt(literal("-")), plain)) // all that can be written is within
+			return w.determinize(seq(opt(literal("-")), plain)) // all that can be written is within
 		}
 		return nil, errors.New("has too many digits")
 	}
@@ -199,20 +199,20 @@ func oneSide(b bound, above bool) (*dfa, error) {
 	}
 	switch {
 	case !negative && above:
-		return determinize(near)
+		return w.determinize(near)
 	case negative && above:
-		return determinize(alt(plain, seq(literal("-"), near)))
+		return w.determinize(alt(plain, seq(literal("-"), near)))
 	case negative:
-		return determinize(seq(literal("-"), near))
+		return w.determinize(seq(literal("-"), near))
 	}
 	if size.Sign() == 0 && b.strict { // below 0: what reads -0 is 0
 		positive, err := magnitude("0", "", true, true)
 		if err != nil {
 			return nil, err
 		}
-		return determinize(seq(literal("-"), positive))
+		return w.determinize(seq(literal("-"), positive))
 	}
-	return determinize(alt(seq(literal("-"), plain), near))
+	return w.determinize(alt(seq(literal("-"), plain), near))
 }
 
 // magnitude reads the numbers without a sign at or above i.f, or at or below it.

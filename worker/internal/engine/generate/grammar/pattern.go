@@ -10,7 +10,7 @@ import (
 
 // pattern makes the automaton of the JSON strings, quotes and all, in which a schema's pattern matches somewhere.
 // Understood are literals, classes, dots, groups, alternatives and repetitions; ^ and $ at the ends of an alternative.
-func pattern(p string) (*dfa, error) {
+func (w *work) pattern(p string) (*dfa, error) {
 	parsed, err := syntax.Parse(ecma(p), syntax.Perl)
 	if err != nil {
 		var e *syntax.Error
@@ -34,7 +34,7 @@ func pattern(p string) (*dfa, error) {
 		}
 		all.subs = append(all.subs, e)
 	}
-	return determinize(quoted(all))
+	return w.determinize(quoted(all))
 }
 
 // ecma rewrites \uXXXX, which Go's parser does not know.
@@ -145,8 +145,8 @@ func repeated(r *syntax.Regexp, from, to int) (*expr, error) {
 }
 
 // length makes the automaton of the strings of from to to characters; to is -1 when there is no bound.
-func length(from, to int) (*dfa, error) {
-	return determinize(quoted(repeat(anyChar(), from, to)))
+func (w *work) length(from, to int) (*dfa, error) {
+	return w.determinize(quoted(repeat(anyChar(), from, to)))
 }
 
 // formats are the patterns of the formats that are kept to. Other formats of JSON Schema are refused, and what is not
