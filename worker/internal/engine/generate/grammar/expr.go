@@ -26,7 +26,7 @@ const (
 var errComplex = errors.New("is too complex")
 
 const (
-	maxNFA  = 60_000     // states of one expression
+	maxNFA  = 200_000    // states of one expression
 	maxDFA  = 20_000     // states of one automaton
 	maxWork = 10_000_000 // of one schema's automata: members of the sets that their construction looks at
 )

@@ -190,7 +190,7 @@ func (m *Matcher) wide(threads []thread, mask *tokenset.Bitset) {
 
 // maxSteps bounds the threads that one mask follows. Past it tokens of more than a byte are left out, which costs a model
 // some choice and never an end.
-const maxSteps = 3_000_000
+const maxSteps = 1_000_000
 
 // walk adds the tokens below a trie's node that a state allows.
 func (m *Matcher) walk(node int32, s *state, mask *tokenset.Bitset) {
