@@ -399,4 +399,6 @@ func Compile(schema jsontext.Value) (*Grammar, error) {
 }
 
 // AnyObject is the grammar of every JSON object.
-func AnyObject() (*Grammar, error) { return Compile(jsontext.Value(`{"type":"object"}`)) }
+func AnyObject() (*Grammar, error) { return Compile(jsontext.Value(anyObject)) }
+
+const anyObject = `{"type":"object"}`

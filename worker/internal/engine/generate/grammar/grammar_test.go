@@ -155,7 +155,7 @@ func TestWalksAreValid(t *testing.T) {
 			valid := validator(t, schema)
 			m := grammar.NewMatcher(g, v)
 			r := rand.New(rand.NewPCG(9, uint64(len(schema))))
-			for range 60 {
+			for range 40 {
 				text := walk(t, m, vocab, r)
 				require.Truef(t, stdjson.Valid(text), "%s", text)
 				doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))

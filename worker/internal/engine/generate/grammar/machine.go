@@ -12,11 +12,11 @@ import (
 const (
 	maxThreads = 2_000    // ways at once to read what was written; more are dropped, those left can all end
 	maxNesting = 64       // of containers where the schema allows any value
-	maxKept    = 10_000   // states in the table, of about 2 KiB each
-	maxBytesOf = 32 << 20 // of masks in the table
+	maxKept    = 5_000    // states in the table, of about 2 KiB each
+	maxBytesOf = 16 << 20 // of masks in the table
 )
 
-// Matcher runs a grammar over a vocabulary. It remembers states and their masks, up to about 64 MiB; its states
+// Matcher runs a grammar over a vocabulary. It remembers states and their masks, up to about 32 MiB; its states
 // are made by Start. It may be shared: a mutex guards what it remembers.
 type Matcher struct {
 	g *Grammar

@@ -92,7 +92,7 @@ func randomIDs(r *rand.Rand, vocab, n int) []int32 {
 func TestMatchesReference(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 7))
-	for n := range 3000 {
+	for n := range 2000 {
 		vocab := []int{1, 2, 5, 40, 257, 1000}[r.IntN(6)]
 		p := seeded(randomParams(r, vocab), int64(n))
 		row := randomRow(r, vocab)
@@ -160,7 +160,7 @@ func TestDistribution(t *testing.T) {
 			want := reference(p, row, nil, nil, nil)
 			s, err := sample.New(p, len(row))
 			require.NoError(t, err)
-			const draws = 40_000
+			const draws = 20_000
 			counts := make([]float64, len(row))
 			for range draws {
 				c, err := s.Next(slices.Clone(row), nil)
