@@ -110,7 +110,7 @@ func TestTheGatewayLetsReferencesPass(t *testing.T) {
 			t.Fatal("the test's reference is none")
 		}
 		_, err := input.CheckChat([]byte(in), &job.About{Images: true})
-		assert.NoError(t, err, in)
+		require.NoError(t, err, in)
 	}
 	_, err := input.CheckEmbed([]byte(`{"input":[`+ref+`]}`), nil)
 	require.NoError(t, err)

@@ -7,7 +7,7 @@ import (
 )
 
 //go:embed schema/*.json
-var schemas embed.FS //nolint:gochecknoglobals // go:embed needs a variable; it is never written
+var schemas embed.FS
 
 // Schema is the JSON schema of an engine's input, compact; nil for an engine that is not known. Any value may be a
 // reference to a blob beside what the schema says.

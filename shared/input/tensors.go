@@ -349,7 +349,7 @@ func (t *Tensor) value(v []byte, field string) error {
 	case k != 0:
 		return fault.Invalid(field, "must be a number")
 	}
-	ok := false
+	var ok bool
 	switch t.DType {
 	case tensor.Bool, tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64:
 		size := t.DType.Bits()
@@ -397,7 +397,7 @@ func (t *Tensor) appendFloat(f float32) bool {
 
 func (t *Tensor) appendBits(u uint64) {
 	for n := t.DType.Bits() / 8; n > 0; n-- {
-		t.Data = append(t.Data, byte(u)) //nolint:gosec // the low byte is meant
+		t.Data = append(t.Data, byte(u))
 		u >>= 8
 	}
 }

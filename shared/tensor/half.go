@@ -5,7 +5,7 @@ import "math"
 // Half rounds a number to the nearest float16, ties to even; what is too large becomes infinite.
 func Half(f float32) uint16 {
 	b := math.Float32bits(f)
-	sign := uint16(b >> 16 & 0x8000) //nolint:gosec // 16 bits by the mask
+	sign := uint16(b >> 16 & 0x8000)
 	b &= 1<<31 - 1
 	switch {
 	case b > 0x7f800000: // not a number: stays quiet
@@ -13,10 +13,10 @@ func Half(f float32) uint16 {
 	case b >= 0x47800000: // 65536 and more
 		return sign | 0x7c00
 	case b < 0x38800000: // below the least normal number: steps of 2^-24
-		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(b))*(1<<24))) //nolint:gosec // at most 1024
+		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(b))*(1<<24)))
 	}
 	b += 0xfff + b>>13&1
-	return sign | uint16((b-0x38000000)>>13) //nolint:gosec // 65520 and more round up to infinity by the carry
+	return sign | uint16((b-0x38000000)>>13) // 65520 and more round up to infinity by the carry
 }
 
 // FromHalf is the number that a float16 stands for.
@@ -36,9 +36,9 @@ func FromHalf(h uint16) float32 {
 func BFloat(f float32) uint16 {
 	b := math.Float32bits(f)
 	if b&(1<<31-1) > 0x7f800000 {
-		return uint16(b>>16) | 0x40 //nolint:gosec // 16 bits by the shift
+		return uint16(b>>16) | 0x40
 	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16) //nolint:gosec // 16 bits by the shift
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
 // FromBFloat is the number that a bfloat16 stands for.

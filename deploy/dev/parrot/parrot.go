@@ -75,9 +75,11 @@ func (r *request) last() string {
 		Text string `json:"text"`
 	}
 	if json.Unmarshal(content, &parts) == nil {
-		for _, p := range parts {
-			whole += p.Text
+		texts := make([]string, len(parts))
+		for i, p := range parts {
+			texts[i] = p.Text
 		}
+		whole = strings.Join(texts, "")
 	}
 	return whole
 }

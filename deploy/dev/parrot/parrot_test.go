@@ -28,7 +28,7 @@ func TestTheParrotSaysBackWhatItHears(t *testing.T) {
 		{"/v1/completions", `{"prompt":"once"}`, 200, []string{`"text":"once"`}},
 		{"/v1/completions", `{`, 400, []string{"not a request"}},
 	} {
-		resp, err := http.Post(s.URL+c.path, "application/json", strings.NewReader(c.body)) //nolint:noctx // the test's own server
+		resp, err := http.Post(s.URL+c.path, "application/json", strings.NewReader(c.body))
 		require.NoError(t, err)
 		b, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)

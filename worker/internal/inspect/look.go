@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/penstock-dev/penstock/shared/model"
@@ -92,7 +93,7 @@ func shape(dims []int64) string {
 		if d < 0 {
 			parts = append(parts, "?")
 		} else {
-			parts = append(parts, fmt.Sprint(d))
+			parts = append(parts, strconv.FormatInt(d, 10))
 		}
 	}
 	return "[" + strings.Join(parts, ", ") + "]"

@@ -33,10 +33,10 @@ func TestDeltas(t *testing.T) {
 func TestOutputs(t *testing.T) {
 	t.Parallel()
 	one := answer.Choice{Text: "a", FinishReason: answer.Stop}
-	assert.Equal(t, `{"text":"a","finish_reason":"stop"}`, string(answer.Output([]answer.Choice{one})))
+	assert.JSONEq(t, `{"text":"a","finish_reason":"stop"}`, string(answer.Output([]answer.Choice{one})))
 	two := answer.Choice{Reasoning: "r", FinishReason: answer.ToolCalls, ToolCalls: []input.ToolCall{{ID: "c", Name: "f", Arguments: `{"a":1}`}}, Logprobs: []answer.Logprob{}}
 	out := answer.Output([]answer.Choice{one, two})
 	assert.True(t, json.Valid(out))
-	assert.Equal(t, `{"choices":[{"index":0,"text":"a","finish_reason":"stop"},{"index":1,"text":"","reasoning":"r",`+
+	assert.JSONEq(t, `{"choices":[{"index":0,"text":"a","finish_reason":"stop"},{"index":1,"text":"","reasoning":"r",`+
 		`"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}],"finish_reason":"tool_calls","logprobs":[]}]}`, string(out))
 }

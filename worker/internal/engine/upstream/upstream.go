@@ -77,7 +77,7 @@ func (e *Engine) About() job.About {
 
 // Admit begins a call, or says engine.ErrBusy when every server that is well has as many as it may. With no server well
 // it is a no_workers fault.
-func (e *Engine) Admit(_ context.Context, r engine.Request) (engine.SeqID, error) {
+func (e *Engine) Admit(_ context.Context, r engine.Request) (engine.SeqID, error) { //nolint:contextcheck // the call goes on after it
 	to, err := e.take(nil)
 	if err != nil {
 		return 0, err

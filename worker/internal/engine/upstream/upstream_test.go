@@ -85,6 +85,13 @@ func say(w io.Writer, events ...string) {
 	}
 }
 
+func flush(t *testing.T, w http.ResponseWriter) {
+	t.Helper()
+	f, ok := w.(http.Flusher)
+	assert.True(t, ok)
+	f.Flush()
+}
+
 func read(t *testing.T, r *http.Request) map[string]any {
 	t.Helper()
 	var body map[string]any
@@ -263,7 +270,7 @@ func TestCancelClosesTheCall(t *testing.T) {
 	closed := make(chan struct{})
 	url := serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		say(w, `{"choices":[{"index":0,"delta":{"content":"slow"}}]}`)
-		w.(http.Flusher).Flush()
+		flush(t, w)
 		<-r.Context().Done()
 		close(closed)
 	})
@@ -317,7 +324,7 @@ func TestCallsGoToWhereTheFewestAre(t *testing.T) {
 func TestAServerThatFallsSilentIsGivenUp(t *testing.T) {
 	t.Parallel()
 	url := serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
-		w.(http.Flusher).Flush()
+		flush(t, w)
 		<-r.Context().Done()
 	})
 	_, end := run(t, start(t, model.Upstream{URLs: []string{url}, IdleTimeout: 30 * time.Millisecond}), hello)
