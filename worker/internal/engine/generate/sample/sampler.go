@@ -22,7 +22,7 @@ type TokenLogprob struct {
 }
 
 // Sampler chooses the tokens of one answer. One goroutine at a time may use it. Its memory is small until a flat
-// distribution makes a filter keep many tokens: then up to 32 bytes for each token of the vocabulary.
+// distribution makes a filter keep many tokens: then up to about 40 bytes for each token of the vocabulary.
 type Sampler struct {
 	p       Params
 	vocab   int
