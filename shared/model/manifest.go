@@ -38,6 +38,7 @@ type Manifest struct {
 	Tensor   *Tensor   `yaml:"tensor"`   // of engine tensor
 	Embed    *Embed    `yaml:"embed"`    // of engine embed
 	Upstream *Upstream `yaml:"upstream"` // of engine upstream
+	Generate *Generate `yaml:"generate"` // of engine generate, and of the decoder of engine vision
 }
 
 // Batch says how requests share a run.
@@ -155,7 +156,7 @@ func (m *Manifest) validate() error {
 	if m.Timeout < 0 {
 		return fmt.Errorf("timeout: %s is negative", m.Timeout)
 	}
-	return errors.Join(m.Uninlu.validate(), m.Embed.validate())
+	return errors.Join(m.Uninlu.validate(), m.Embed.validate(), m.Generate.validate())
 }
 
 func (e *Embed) validate() error {

@@ -41,6 +41,18 @@ func TestParse(t *testing.T) {
 	assert.Equal(t, 30*time.Second, m.Timeout)
 	assert.Equal(t, &model.Uninlu{Window: 160, Slide: 144, HintMax: 64, Threshold: 0.5}, m.Uninlu)
 
+	m, err = model.Parse([]byte(minimal + "generate: {kv_cache: 512MiB, context: 4096, max_sequences: 4, prefix_cache: false, end_tokens: [\"<|im_end|>\"]}\n"))
+	require.NoError(t, err)
+	off := false
+	assert.Equal(t, &model.Generate{
+		KVCache: 512 << 20, Context: 4096, MaxSequences: 4, PrefixCache: &off, EndTokens: []string{"<|im_end|>"},
+	}, m.Generate)
+	for text, want := range map[string]model.Size{"65536": 65536, "64KiB": 64 << 10, "'2 GiB'": 2 << 30} {
+		m, err = model.Parse([]byte(minimal + "generate: {kv_cache: " + text + "}\n"))
+		require.NoError(t, err)
+		assert.Equal(t, want, m.Generate.KVCache)
+	}
+
 	m, err = model.Parse([]byte("name: m\nversion: 1\nengine: sleep\n"))
 	require.NoError(t, err, "a version may be written as a number")
 	assert.Equal(t, "1", m.Version)
@@ -57,6 +69,10 @@ func TestParseRefuses(t *testing.T) {
 		"name that climbs":    "name: ..\nversion: \"1\"\nengine: sleep\n",
 		"negative instances":  minimal + "instances: -1\n",
 		"negative delay":      minimal + "batch: {max_delay: -1s}\n",
+		"decimal size":        minimal + "generate: {kv_cache: 512MB}\n",
+		"negative size":       minimal + "generate: {kv_cache: -1}\n",
+		"huge size":           minimal + "generate: {kv_cache: 9000000000GiB}\n",
+		"negative context":    minimal + "generate: {context: -1}\n",
 		"windows with gaps":   minimal + "uninlu: {window: 10, slide: 11}\n",
 		"not a mapping":       "- 1\n",
 		"not YAML":            "name: [\n",

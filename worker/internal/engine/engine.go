@@ -17,6 +17,8 @@ type Request struct {
 	Input   []byte // the engine's own JSON
 	Stream  bool   // deltas are wanted
 	Rank    int    // among requests that wait for a batch, the least goes first: the more urgent, and whose tenant has no backlog
+
+	Prepared any // what the engine's Preparer made of the request; nil where it has none, or was not asked
 }
 
 // Result is the answer to a request.
@@ -69,6 +71,13 @@ type Event struct {
 	Done   bool
 	Result Result // when Done and Err is nil
 	Err    error  // when Done
+}
+
+// Preparer is a Generator that has work to do before it admits a request, such as tokenizing. Prepare is called in the
+// caller's goroutine, by any number of them at once and while a Step runs, and what it returns comes back in the
+// request's Prepared. It holds nothing that has to be given back, as the request may leave before it is admitted.
+type Preparer interface {
+	Prepare(ctx context.Context, r Request) (any, error)
 }
 
 // Generator is an engine that answers step by step. Admit and Cancel may be called while a Step runs, and return at

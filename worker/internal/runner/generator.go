@@ -70,6 +70,9 @@ func (g *generator) run(ctx context.Context, r engine.Request, emit func([]byte)
 	if err := ctx.Err(); err != nil {
 		return engine.Result{}, err
 	}
+	if err := g.prepare(ctx, &r); err != nil {
+		return engine.Result{}, err
+	}
 	s := &stream{request: r, since: time.Now(), notify: make(chan struct{}, 1)}
 	if err := g.enter(ctx, s); err != nil {
 		return engine.Result{}, err
@@ -96,6 +99,21 @@ func (g *generator) run(ctx context.Context, r engine.Request, emit func([]byte)
 			}
 		}
 	}
+}
+
+// prepare lets the engine do what it can before the request is admitted, outside the lock and beside the steps.
+func (g *generator) prepare(ctx context.Context, r *engine.Request) (err error) {
+	p, ok := g.engine.(engine.Preparer)
+	if !ok {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = recovered(g.log, g.metrics, g.build.Manifest.Name, p, debug.Stack())
+		}
+	}()
+	r.Prepared, err = p.Prepare(ctx, *r)
+	return err
 }
 
 // take swaps the stream's unheard events for memory to put the next ones in.

@@ -21,7 +21,7 @@ type lane struct {
 type row struct {
 	length int   // tokens in the cache
 	next   int64 // position of the next token
-	choice *int
+	choice *choice
 }
 
 func newLane(g *graph) *lane {
@@ -72,6 +72,25 @@ func (l *lane) add(r, from *row, source *lane) {
 		copyRow(c, l.cur[i][used:], l.past, l.at(r), r.length, source.row(i, from), source.past, source.at(from))
 	}
 	l.rows = append(l.rows, r)
+}
+
+// addPart makes the first tokens of another lane's row, as many as r has, the lane's only row.
+func (l *lane) addPart(r, from *row, source *lane) {
+	l.past = r.length
+	for i := range l.g.cache {
+		c := &l.g.cache[i]
+		l.cur[i] = room(l.cur[i], c.bytes(1, l.past), 0, c.bytes(1, headroom))
+		copyRow(c, l.cur[i], l.past, 0, r.length, source.row(i, from), source.past, source.at(from))
+	}
+	l.rows = append(l.rows[:0], r)
+}
+
+// addExact is addPart with no room to grow.
+func (l *lane) addExact(r, from *row, source *lane) {
+	for i := range l.g.cache {
+		l.cur[i] = make([]byte, l.g.cache[i].bytes(1, r.length))
+	}
+	l.addPart(r, from, source)
 }
 
 // take makes the lane hold what another did, whose only row it was. The other is empty then.

@@ -204,12 +204,15 @@ func halves(into []float32, from []byte) {
 }
 
 // warmUp runs one token, which shows that the graph gives the shapes that it says.
-func (r *runs) warmUp(ctx context.Context) error {
+func (r *runs) warmUp(ctx context.Context, embedder *Embedder) error {
 	l := newLane(r.g)
 	l.rows = append(l.rows, &row{})
 	t := tokens{count: 1, ids: make([]int64, 1), positions: make([]int64, r.g.axes)}
 	if r.g.embeds {
 		t.embeds = make([]float32, r.g.width)
+		if err := embedder.Embed(ctx, []int32{0}, t.embeds); err != nil {
+			return fmt.Errorf("the first vector failed: %w", err)
+		}
 	}
 	for range 2 {
 		if err := r.forward(ctx, l, t); err != nil {
