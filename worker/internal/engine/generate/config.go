@@ -37,10 +37,10 @@ type config struct {
 
 // defaults is how the model wants to be sampled where a request does not say. Nil: not said.
 type defaults struct {
-	greedy                                       bool // do_sample is not true
+	greedy                                        bool // do_sample is not true
 	temperature, topP, minP, typicalP, repetition *float64
-	topK                                         *int
-	maxTokens                                    int // 0: not said
+	topK                                          *int
+	maxTokens                                     int // 0: not said
 }
 
 // rawConfig is config.json; what a vision model says of its decoder stands in text_config.

@@ -38,7 +38,7 @@ type Parts struct {
 	Dir       string // the version's folder
 	Files     fs.FS  // the same, with only the files that the manifest lists
 	Tokenizer *text.Tokenizer
-	Embedder  *Embedder      // nil for a decoder that takes ids
-	Context   int            // tokens of a sequence, the answer counted
-	Axes      int            // of the positions: 1, or 3; 0 where the decoder takes none
+	Embedder  *Embedder // nil for a decoder that takes ids
+	Context   int       // tokens of a sequence, the answer counted
+	Axes      int       // of the positions: 1, or 3; 0 where the decoder takes none
 }

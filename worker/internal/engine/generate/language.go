@@ -27,7 +27,7 @@ type streamDecoder interface {
 type piece struct {
 	text      string
 	reasoning string
-	call      []byte // JSON of one tool call
+	call      *input.ToolCall
 }
 
 type splitter interface {

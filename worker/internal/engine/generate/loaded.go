@@ -42,9 +42,9 @@ func (byteDecoder) Next(id int32) string {
 }
 func (byteDecoder) Flush() string { return "" }
 
-func (s *spoken) decoder() streamDecoder         { return byteDecoder{} }
-func (s *spoken) splitter(*input.Chat) splitter  { return &plain{} }
-func (s *spoken) bytes(id int32) []byte          { return []byte{byte(id)} }
+func (s *spoken) decoder() streamDecoder        { return byteDecoder{} }
+func (s *spoken) splitter(*input.Chat) splitter { return &plain{} }
+func (s *spoken) bytes(id int32) []byte         { return []byte{byte(id)} }
 func (s *spoken) id(token string) (int32, bool) {
 	return map[string]int32{"<|im_end|>": 257}[token], true
 }

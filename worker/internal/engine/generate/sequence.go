@@ -5,14 +5,8 @@ import (
 
 	"github.com/penstock-dev/penstock/shared/input"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
+	"github.com/penstock-dev/penstock/worker/internal/engine/answer"
 	"github.com/penstock-dev/penstock/worker/internal/engine/generate/sample"
-)
-
-// What ended an answer.
-const (
-	finishStop      = "stop"
-	finishLength    = "length"
-	finishToolCalls = "tool_calls"
 )
 
 // sequence is one request between Prepare and its end. Step owns it once it is admitted.
@@ -50,10 +44,10 @@ type choice struct {
 	tokens    []int32 // of the answer so far
 	text      []byte
 	reasoning []byte
-	calls     []byte // JSON, without the brackets
-	logprobs  []byte // JSON, without the brackets
-	told      int    // bytes of logprobs that deltas have told
-	finish    string // "" while it goes on
+	calls     []input.ToolCall
+	logprobs  []answer.Logprob // nil when not asked for
+	told      int              // logprobs that deltas have told
+	finish    string           // "" while it goes on
 }
 
 // last is the token that the next run is fed.
@@ -65,7 +59,7 @@ func (e *Engine) accept(c *choice, chosen *sample.Choice, events []engine.Event)
 	if !end {
 		c.tokens = append(c.tokens, chosen.ID)
 		if c.sequence.in.Logprobs {
-			c.logprobs = e.logprobItem(c.logprobs, chosen, c.sequence.in.TopLogprobs)
+			c.logprobs = append(c.logprobs, e.logprob(chosen, c.sequence.in.TopLogprobs))
 		}
 		if c.grammar != nil {
 			if err := c.grammar.accept(chosen.ID); err != nil {
@@ -77,16 +71,16 @@ func (e *Engine) accept(c *choice, chosen *sample.Choice, events []engine.Event)
 	switch {
 	case c.finish != "":
 	case end:
-		c.finish = finishStop
+		c.finish = answer.Stop
 		events = c.flush(events)
 	case len(c.tokens) >= c.sequence.limit:
-		c.finish = finishLength
+		c.finish = answer.Length
 		events = c.flush(events)
 	}
 	if c.finish != "" {
 		events = c.lastDelta(events)
-		if len(c.calls) > 0 && c.finish == finishStop {
-			c.finish = finishToolCalls
+		if len(c.calls) > 0 && c.finish == answer.Stop {
+			c.finish = answer.ToolCalls
 		}
 	}
 	return events, nil
@@ -109,22 +103,19 @@ func (c *choice) write(pieces []piece, events []engine.Event) []engine.Event {
 		case c.stop.closed:
 			return events
 		case p.call != nil:
-			if len(c.calls) > 0 {
-				c.calls = append(c.calls, ',')
-			}
-			c.calls = append(c.calls, p.call...)
-			raw := append(append([]byte{'['}, p.call...), ']')
-			events = c.tell("tool_calls", "", raw, events)
+			call := answer.ToolCallDelta{Index: len(c.calls), ID: p.call.ID, Name: p.call.Name, Arguments: p.call.Arguments}
+			c.calls = append(c.calls, *p.call)
+			events = c.tell(answer.Delta{ToolCalls: []answer.ToolCallDelta{call}}, events)
 		case p.reasoning != "":
 			c.reasoning = append(c.reasoning, p.reasoning...)
-			events = c.tell("reasoning", p.reasoning, nil, events)
+			events = c.tell(answer.Delta{Reasoning: p.reasoning}, events)
 		case p.text != "":
 			certain, found := c.stop.add(p.text)
 			if certain != "" {
 				events = c.say(certain, events)
 			}
 			if found {
-				c.finish = finishStop
+				c.finish = answer.Stop
 			}
 		}
 	}
@@ -133,21 +124,20 @@ func (c *choice) write(pieces []piece, events []engine.Event) []engine.Event {
 
 func (c *choice) say(text string, events []engine.Event) []engine.Event {
 	c.text = append(c.text, text...)
-	return c.tell("text", text, nil, events)
+	return c.tell(answer.Delta{Text: text}, events)
 }
 
-// tell makes a delta.
-func (c *choice) tell(name, value string, raw []byte, events []engine.Event) []engine.Event {
+// tell makes an event of a delta, with the log-probabilities that came since the last.
+func (c *choice) tell(d answer.Delta, events []engine.Event) []engine.Event {
 	s := c.sequence
 	if !s.stream {
 		return events
 	}
-	fresh := c.logprobs[c.told:]
-	c.told = len(c.logprobs)
-	if len(fresh) > 0 && fresh[0] == ',' {
-		fresh = fresh[1:]
+	d.Index, d.Many = c.index, len(s.choices) > 1
+	if c.told < len(c.logprobs) {
+		d.Logprobs, c.told = c.logprobs[c.told:], len(c.logprobs)
 	}
-	return append(events, engine.Event{Seq: s.id, Delta: delta(c.index, len(s.choices) > 1, name, value, raw, fresh)})
+	return append(events, engine.Event{Seq: s.id, Delta: d.Append(make([]byte, 0, len(d.Text)+len(d.Reasoning)+32))})
 }
 
 // lastDelta tells log-probabilities of tokens that made no text.
@@ -155,5 +145,25 @@ func (c *choice) lastDelta(events []engine.Event) []engine.Event {
 	if c.told == len(c.logprobs) {
 		return events
 	}
-	return c.tell("text", "", nil, events)
+	return c.tell(answer.Delta{}, events)
+}
+
+// logprob copies what the sampler says of a token, as its memory is the sampler's.
+func (e *Engine) logprob(chosen *sample.Choice, asked int) answer.Logprob {
+	p := answer.Logprob{Token: e.language.bytes(chosen.ID), Logprob: float64(chosen.Logprob)}
+	for _, t := range chosen.Top[:min(len(chosen.Top), asked)] {
+		p.Top = append(p.Top, answer.Logprob{Token: e.language.bytes(t.ID), Logprob: float64(t.Logprob)})
+	}
+	return p
+}
+
+// output is the JSON of the whole answer.
+func (s *sequence) output() []byte {
+	choices := make([]answer.Choice, len(s.choices))
+	for i, c := range s.choices {
+		choices[i] = answer.Choice{
+			Text: string(c.text), Reasoning: string(c.reasoning), ToolCalls: c.calls, FinishReason: c.finish, Logprobs: c.logprobs,
+		}
+	}
+	return answer.Output(choices)
 }

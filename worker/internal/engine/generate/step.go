@@ -326,7 +326,7 @@ func (e *Engine) ended(s *sequence) {
 	if s.open > 0 {
 		return
 	}
-	r := engine.Result{Output: output(s.choices), BatchSize: s.shared, InputTokens: len(s.start.IDs)}
+	r := engine.Result{Output: s.output(), BatchSize: s.shared, InputTokens: len(s.start.IDs)}
 	for _, c := range s.choices {
 		r.OutputTokens += len(c.tokens)
 	}
