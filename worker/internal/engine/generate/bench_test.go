@@ -1,0 +1,147 @@
+package generate_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstock-dev/penstock/shared/model"
+	"github.com/penstock-dev/penstock/shared/testenv/onnxlib"
+	"github.com/penstock-dev/penstock/worker/internal/engine"
+	"github.com/penstock-dev/penstock/worker/internal/engine/generate"
+)
+
+// demo opens the demo model.
+func demo(tb testing.TB, change func(*model.Generate)) *generate.Engine {
+	tb.Helper()
+	rt := runtime(tb)
+	dir := filepath.Join(onnxlib.Root(tb), "worker", "models", "chat-tiny", "1")
+	m, err := model.Read(dir)
+	require.NoError(tb, err)
+	require.NoError(tb, m.Verify(dir))
+	if m.Generate == nil {
+		m.Generate = &model.Generate{}
+	}
+	if change != nil {
+		change(m.Generate)
+	}
+	e, err := generate.New(rt, dir, m, generate.Options{})
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		require.NoError(tb, e.Close())
+		require.NoError(tb, rt.Close())
+	})
+	return e
+}
+
+func withoutPrefixes(g *model.Generate) { g.PrefixCache = new(bool) }
+
+// steady is a request whose answer has just so many tokens.
+func steady(k, tokens int) []byte {
+	return ask(fmt.Sprintf("%d what is the capital of France? ", k)+strings.Repeat("tell me more. ", 3), tokens, `,"logit_bias":{"1021":-100,"1023":-100}`)
+}
+
+// BenchmarkFirstToken is the time from Admit to the first delta of an engine that is idle.
+func BenchmarkFirstToken(b *testing.B) {
+	e := demo(b, withoutPrefixes)
+	for b.Loop() {
+		id, err := admit(b, e, steady(b.N, 64))
+		require.NoError(b, err)
+		for {
+			events, err := e.Step(b.Context())
+			require.NoError(b, err)
+			if len(events) > 0 {
+				break
+			}
+		}
+		e.Cancel(id)
+	}
+}
+
+// BenchmarkDecode is the tokens that come out a second of so many sequences at once.
+func BenchmarkDecode(b *testing.B) {
+	for _, rows := range []int{1, 2, 4, 8} {
+		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+			e := demo(b, withoutPrefixes)
+			tokens := 0
+			for b.Loop() {
+				var ids []engine.SeqID
+				for k := range rows {
+					id, err := admit(b, e, steady(k, 100))
+					require.NoError(b, err)
+					ids = append(ids, id)
+				}
+				for _, a := range drive(b, e, ids...) {
+					tokens += a.result.OutputTokens
+				}
+			}
+			b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
+
+// BenchmarkStep is one decode step of so many sequences with so long a cache: the cache is not copied by us.
+func BenchmarkStep(b *testing.B) {
+	for _, length := range []int{32, 256} {
+		b.Run(fmt.Sprintf("rows=8/tokens=%d", length), func(b *testing.B) {
+			e := demo(b, withoutPrefixes)
+			for k := range 8 {
+				_, err := admit(b, e, ask(strings.Repeat(fmt.Sprint(k), length), 2000, `,"logit_bias":{"1021":-100,"1023":-100}`))
+				require.NoError(b, err)
+			}
+			for range 8 * (length/64 + 1) * 2 {
+				_, err := e.Step(b.Context())
+				require.NoError(b, err)
+			}
+			b.ReportAllocs()
+			for range b.N {
+				_, err := e.Step(b.Context())
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// BenchmarkSharedPrompt is the time to the first token of a prompt most of which another request has had.
+func BenchmarkSharedPrompt(b *testing.B) {
+	system := strings.Repeat("You are a helpful assistant. ", 12)
+	for _, on := range []bool{false, true} {
+		b.Run(fmt.Sprintf("prefix_cache=%t", on), func(b *testing.B) {
+			e := demo(b, func(g *model.Generate) { g.PrefixCache = &on })
+			single(b, e, ask(system+"hello", 4, ""))
+			k := 0
+			for b.Loop() {
+				k++
+				single(b, e, ask(fmt.Sprintf("%squestion %d", system, k), 1, ""))
+			}
+		})
+	}
+}
+
+// BenchmarkCancel is the time from Cancel until the next sequence is in.
+func BenchmarkCancel(b *testing.B) {
+	e := demo(b, func(g *model.Generate) { g.MaxSequences = 1 })
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for ctx.Err() == nil {
+			e.Step(ctx) //nolint:errcheck // it ends with ctx
+		}
+	}()
+	id, err := admit(b, e, steady(0, 400))
+	require.NoError(b, err)
+	for b.Loop() {
+		e.Cancel(id)
+		id, err = admit(b, e, steady(0, 400))
+		require.NoError(b, err)
+	}
+	stop()
+	<-stopped
+	_ = time.Now
+}
