@@ -3,11 +3,10 @@ package generate
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 
-	"github.com/penstock-dev/penstock/shared/model"
 	"github.com/penstock-dev/penstock/shared/tensor"
+	"github.com/penstock-dev/penstock/worker/internal/engine/folder"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
 )
 
@@ -32,18 +31,17 @@ type embedding struct {
 }
 
 // openEmbedder loads the graph that the manifest lists for it.
-func openEmbedder(rt *onnx.Runtime, dir string, m *model.Manifest, named string, g *graph, o onnx.Options) (*Embedder, error) {
+func openEmbedder(rt *onnx.Runtime, files *folder.Folder, named string, g *graph, o onnx.Options) (*Embedder, error) {
 	file := named
 	for _, name := range embedFiles() {
-		if file == "" && m.Has(name) {
+		if file == "" && files.Has(name) {
 			file = name
 		}
 	}
-	if file == "" || !m.Has(file) {
+	if file == "" || !files.Has(file) {
 		return nil, fmt.Errorf("%s takes %s, and the manifest lists no %s that gives them", g.file, inputEmbeds, embedFiles()[0])
 	}
-	path := filepath.Join(dir, filepath.FromSlash(file))
-	h, err := readHeader(path, file, m)
+	h, err := files.Header(file)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +52,7 @@ func openEmbedder(rt *onnx.Runtime, dir string, m *model.Manifest, named string,
 		return nil, fmt.Errorf("%s gives vectors of %d, and %s takes vectors of %d", file, d, g.file, g.width)
 	}
 	o.Inputs, o.Outputs = []string{inputIDs}, []string{h.Outputs[0].Name}
-	s, err := rt.LoadHeader(path, h, o)
+	s, err := rt.LoadHeader(files.Path(file), h, o)
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -14,6 +11,7 @@ import (
 	"github.com/penstock-dev/penstock/shared/job"
 	"github.com/penstock-dev/penstock/shared/model"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
+	"github.com/penstock-dev/penstock/worker/internal/engine/folder"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
 )
 
@@ -44,14 +42,16 @@ type Options struct {
 
 // Engine is an engine.Generator and an engine.Preparer.
 type Engine struct {
-	graph    *graph
-	runs     *runs
-	embedder *Embedder
-	language language
-	front    Front // nil where there is none
-	ending   map[int32]bool
-	defaults defaults
-	about    job.About
+	graph      *graph
+	runs       *runs
+	embedder   *Embedder
+	language   language
+	front      Front // nil where there is none
+	ending     map[int32]bool
+	suppressed []int32 // ids that stand for no token
+	grammars   grammars
+	defaults   defaults
+	about      job.About
 
 	context   int   // tokens of a sequence
 	budget    int64 // bytes of the KV cache
@@ -82,27 +82,12 @@ func New(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, e
 	return e, nil
 }
 
-// vouched is a folder of which only the files exist that the manifest vouches for.
-type vouched struct {
-	dir      fs.FS
-	manifest *model.Manifest
-}
-
-// Open opens a vouched file.
-func (v vouched) Open(name string) (fs.File, error) {
-	if !v.manifest.Has(name) {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return v.dir.Open(name)
-}
-
 func load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, error) {
-	root, err := os.OpenRoot(dir)
+	files, err := folder.Open(dir, m)
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // nothing was written
-	files := vouched{root.FS(), m}
+	defer files.Close() //nolint:errcheck // nothing was written
 	c, err := readConfig(files)
 	if err != nil {
 		return nil, err
@@ -116,27 +101,30 @@ func load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, 
 		return nil, err
 	}
 	e := &Engine{active: map[engine.SeqID]*sequence{}, wake: make(chan struct{}, 1)}
-	if e.graph, err = inspect(dir, file, m, c); err != nil {
+	if e.graph, err = inspect(files, file, c); err != nil {
 		return nil, err
 	}
 	if err := e.configure(g, c); err != nil {
 		return nil, err
 	}
-	spoken, err := loadLanguage(files, e.graph, g.Style)
+	spoken, err := loadLanguage(files)
 	if err != nil {
 		return nil, err
 	}
 	e.language = spoken
+	if e.suppressed, err = spoken.unknown(e.graph.vocab); err != nil {
+		return nil, err
+	}
 	if err := e.findEnds(c, g.EndTokens); err != nil {
 		return nil, err
 	}
 	ro := onnx.Options{Threads: o.Threads, Device: o.Device}
-	if e.runs, err = newRuns(rt, filepath.Join(dir, filepath.FromSlash(file)), e.graph, ro); err != nil {
+	if e.runs, err = newRuns(rt, files.Path(file), e.graph, ro); err != nil {
 		return nil, err
 	}
 	e.stepper = newStepper(e)
 	if e.graph.embeds {
-		if e.embedder, err = openEmbedder(rt, dir, m, g.Embed, e.graph, ro); err != nil {
+		if e.embedder, err = openEmbedder(rt, files, g.Embed, e.graph, ro); err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
 	}
@@ -146,9 +134,9 @@ func load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, 
 		return e, nil
 	}
 	parts := Parts{
-		Runtime: rt, Manifest: m, Dir: dir, Files: files, Embedder: e.embedder, Context: e.context, Axes: e.graph.axes,
+		Runtime: rt, Manifest: m, Files: files, Embedder: e.embedder, Context: e.context, Axes: e.graph.axes,
+		Tokenizer: spoken.tokenizer, Template: spoken.template, Render: spoken.render,
 	}
-	spoken.lend(&parts)
 	if e.front, err = o.Front(parts); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}

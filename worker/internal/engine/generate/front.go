@@ -2,12 +2,13 @@ package generate
 
 import (
 	"context"
-	"io/fs"
 
 	"github.com/penstock-dev/penstock/shared/input"
 	"github.com/penstock-dev/penstock/shared/model"
+	"github.com/penstock-dev/penstock/worker/internal/engine/folder"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
 	"github.com/penstock-dev/penstock/worker/internal/text"
+	"github.com/penstock-dev/penstock/worker/internal/text/chat"
 )
 
 // Start is a prompt as the decoder takes it.
@@ -35,10 +36,12 @@ type Front interface {
 type Parts struct {
 	Runtime   *onnx.Runtime
 	Manifest  *model.Manifest
-	Dir       string // the version's folder
-	Files     fs.FS  // the same, with only the files that the manifest lists
+	Files     *folder.Folder // the version's folder; open only until the front end is made
 	Tokenizer *text.Tokenizer
-	Embedder  *Embedder // nil for a decoder that takes ids
-	Context   int       // tokens of a sequence, the answer counted
-	Axes      int       // of the positions: 1, or 3; 0 where the decoder takes none
+	Template  *chat.Template // nil where the model has none
+	Embedder  *Embedder      // nil for a decoder that takes ids
+	Context   int            // tokens of a sequence, the answer counted
+	Axes      int            // of the positions: 1, or 3; 0 where the decoder takes none
+	// Render runs the chat template over a request, as the engine does without a front end.
+	Render func(c *input.Chat) (chat.Prompt, error)
 }

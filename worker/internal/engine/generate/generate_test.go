@@ -54,6 +54,11 @@ func folder(tb testing.TB, g model.Generate, files map[string]string) (string, *
 		require.NoError(tb, err)
 		put(name, b)
 	}
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json"} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		require.NoError(tb, err)
+		put(name, b)
+	}
 	put("config.json", []byte(`{"max_position_embeddings":512,"eos_token_id":257}`))
 	return dir, m
 }
@@ -315,6 +320,7 @@ func TestStopTextsEndAnAnswer(t *testing.T) {
 	e := tiny(t, rt, "plain.onnx", model.Generate{})
 	whole := []rune(textOf(t, single(t, e, ask("stop here", 30, "")).output))
 	require.Greater(t, len(whole), 12)
+	require.NotContains(t, string(whole[8:11]), "\ufffd")
 	stop, err := json.Marshal(string(whole[8:11]))
 	require.NoError(t, err)
 	a := single(t, e, ask("stop here", 30, `,"stop":["nowhere at all",`+string(stop)+`]`))

@@ -2,12 +2,12 @@ package generate
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/penstock-dev/penstock/shared/model"
 	"github.com/penstock-dev/penstock/shared/tensor"
+	"github.com/penstock-dev/penstock/worker/internal/engine/folder"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
 )
 
@@ -39,19 +39,18 @@ type graph struct {
 	inputs  []string // in the order in which a run gives them
 	outputs []string
 
-	embeds    bool  // the tokens come in as vectors
-	width     int64 // of the vectors
-	mask      bool
-	axes      int    // of position_ids: 0 where the graph takes none, 1, or 3 for a model that sees images
-	keep      string // num_logits_to_keep or logits_to_keep, "" where the graph has neither
-	keepRank  int
-	useCache  bool // the graph has a branch for the first run
-	logits    tensor.DType
-	vocab     int
-	cache     []cacheSpec
-	padding   padding
-	perToken  int64 // bytes of the cache that one token takes
-	inventory string
+	embeds   bool  // the tokens come in as vectors
+	width    int64 // of the vectors
+	mask     bool
+	axes     int    // of position_ids: 0 where the graph takes none, 1, or 3 for a model that sees images
+	keep     string // num_logits_to_keep or logits_to_keep, "" where the graph has neither
+	keepRank int
+	useCache bool // the graph has a branch for the first run
+	logits   tensor.DType
+	vocab    int
+	cache    []cacheSpec
+	padding  padding
+	perToken int64 // bytes of the cache that one token takes
 }
 
 // cacheSpec is one tensor of the cache: batch × outer × sequence × inner.
@@ -108,8 +107,8 @@ func findModel(m *model.Manifest, named string) (string, error) {
 }
 
 // inspect reads the decoder's header and holds it against what this engine can run.
-func inspect(dir, file string, m *model.Manifest, c *config) (*graph, error) {
-	h, err := readHeader(filepath.Join(dir, filepath.FromSlash(file)), file, m)
+func inspect(files *folder.Folder, file string, c *config) (*graph, error) {
+	h, err := files.Header(file)
 	if err != nil {
 		return nil, err
 	}
@@ -122,21 +121,6 @@ func inspect(dir, file string, m *model.Manifest, c *config) (*graph, error) {
 	}
 	g.choosePadding()
 	return g, nil
-}
-
-// readHeader reads a graph's header and refuses weights that the manifest does not vouch for.
-func readHeader(path, file string, m *model.Manifest) (*onnx.Header, error) {
-	h, err := onnx.ReadHeader(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range h.External {
-		name := filepath.ToSlash(filepath.Join(filepath.Dir(filepath.FromSlash(file)), filepath.FromSlash(p)))
-		if !m.Has(name) {
-			return nil, fmt.Errorf("%s keeps weights in %q, which the manifest does not list", file, name)
-		}
-	}
-	return h, nil
 }
 
 // readInputs takes the inputs one by one; what it does not know is an error.

@@ -14,6 +14,8 @@ type language interface {
 	splitter(c *input.Chat) splitter
 	// bytes is what a token adds to a text.
 	bytes(id int32) []byte
+	// thought is the token by which the model may begin to think by itself; -1: it does not, or the prompt has begun it.
+	thought(c *input.Chat) int32
 	// id finds a token by its text.
 	id(token string) (int32, bool)
 }

@@ -117,7 +117,7 @@ func (e *Engine) addChoices(s *sequence) error {
 	if err != nil {
 		return err
 	}
-	compiled, err := e.compile(s.in)
+	matcher, err := e.compile(s.in)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,9 @@ func (e *Engine) addChoices(s *sequence) error {
 		}
 		c.sampler.Prompt(s.start.IDs)
 		c.decoder, c.splitter = e.language.decoder(), e.language.splitter(s.in)
-		c.grammar = compiled.begin()
+		if c.constraint, err = e.constrain(matcher, e.language.thought(s.in)); err != nil {
+			return err
+		}
 		s.choices = append(s.choices, c)
 	}
 	s.open = len(s.choices)
@@ -155,6 +157,7 @@ func (e *Engine) params(in *input.Chat) (sample.Params, error) {
 	set(&p.FrequencyPenalty, r.FrequencyPenalty)
 	set(&p.RepeatLastN, r.RepeatLastN)
 	p.Seed, p.LogitBias = r.Seed, r.LogitBias
+	p.Suppress = e.suppressed
 	p.Logprobs, p.TopLogprobs = in.Logprobs, in.TopLogprobs
 	return p, p.Validate(e.graph.vocab)
 }

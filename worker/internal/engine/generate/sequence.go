@@ -32,14 +32,14 @@ func (s *sequence) need() int { return len(s.start.IDs) + s.limit - 1 }
 
 // choice is one answer to a request.
 type choice struct {
-	sequence *sequence
-	index    int
-	sampler  *sample.Sampler
-	grammar  *grammarState // nil: anything may come
-	decoder  streamDecoder
-	splitter splitter
-	stop     stopper
-	row      *row // nil before the prompt is in the cache, and again at the end
+	sequence   *sequence
+	index      int
+	sampler    *sample.Sampler
+	constraint *constraint // nil: anything may come
+	decoder    streamDecoder
+	splitter   splitter
+	stop       stopper
+	row        *row // nil before the prompt is in the cache, and again at the end
 
 	tokens    []int32 // of the answer so far
 	text      []byte
@@ -61,8 +61,8 @@ func (e *Engine) accept(c *choice, chosen *sample.Choice, events []engine.Event)
 		if c.sequence.in.Logprobs {
 			c.logprobs = append(c.logprobs, e.logprob(chosen, c.sequence.in.TopLogprobs))
 		}
-		if c.grammar != nil {
-			if err := c.grammar.accept(chosen.ID); err != nil {
+		if c.constraint != nil && !c.splitter.thinking() {
+			if err := c.constraint.accept(chosen.ID); err != nil {
 				return events, err
 			}
 		}

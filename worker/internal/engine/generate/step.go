@@ -294,7 +294,11 @@ func (e *Engine) choose(c *choice, logits []float32) (err error) {
 			err = fmt.Errorf("generate: a panic over the next token: %v", p)
 		}
 	}()
-	chosen, err := c.sampler.Next(logits, c.mask())
+	mask, err := c.mask()
+	if err != nil {
+		return err
+	}
+	chosen, err := c.sampler.Next(logits, mask)
 	if err != nil {
 		return err
 	}

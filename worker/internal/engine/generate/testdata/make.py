@@ -7,9 +7,11 @@ half.onnx     the same with a cache and logits of float16, and num_logits_to_kee
 group.onnx    GroupQueryAttention, right padding, as onnx-community exports it
 embeds.onnx   takes vectors and three positions a token; embed_tokens.onnx gives the vectors
 
-A token is a byte. 256 and 257 begin and end a turn, 258 and 259 a thought. Token 260 may come out of the decoder and can't
+tokenizer.json and tokenizer_config.json are for all of them. A token is a byte. 256 and 257 begin and end a turn, 258 and 259 a thought. Token 260 may come out of the decoder and can't
 go in: the run that it is fed to fails.
 """
+
+import json
 
 import numpy as np
 import onnx
@@ -184,3 +186,37 @@ decoder("plain.onnx")
 decoder("half.onnx", half=True, keep=True)
 decoder("group.onnx", group=True)
 decoder("embeds.onnx", embeds=True)
+
+
+def characters():
+    """The character by which a byte-level vocabulary writes each byte."""
+    own = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = iter(range(256, 512))
+    return [chr(b) if b in own else chr(next(others)) for b in range(256)]
+
+
+TEMPLATE = (
+    "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{%- endfor %}"
+    "{%- if add_generation_prompt %}<|im_start|>assistant\n"
+    "{%- if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{%- endif %}{%- endif %}"
+)
+
+
+def tokenizer():
+    special = ["<|im_start|>", "<|im_end|>", "<think>", "</think>", "<|cannot|>"]
+    added = [dict(id=256 + i, content=s, single_word=False, lstrip=False, rstrip=False, normalized=False,
+                  special=s.startswith("<|")) for i, s in enumerate(special)]
+    level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=False, use_regex=False)
+    model = dict(type="BPE", dropout=None, unk_token=None, continuing_subword_prefix="", end_of_word_suffix="",
+                 fuse_unk=False, byte_fallback=False, ignore_merges=False,
+                 vocab={c: i for i, c in enumerate(characters())}, merges=[])
+    with open("tokenizer.json", "w", encoding="utf-8") as f:
+        json.dump(dict(version="1.0", truncation=None, padding=None, added_tokens=added, normalizer=None,
+                       pre_tokenizer=level, post_processor=None, decoder=level, model=model), f, indent=1)
+        f.write("\n")
+    with open("tokenizer_config.json", "w", encoding="utf-8") as f:
+        json.dump(dict(eos_token="<|im_end|>", chat_template=TEMPLATE), f, indent=1)
+        f.write("\n")
+
+
+tokenizer()
