@@ -21,6 +21,7 @@ import (
 	"github.com/penstock-dev/penstock/worker/internal/consume"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
 	"github.com/penstock-dev/penstock/worker/internal/engine/embed"
+	"github.com/penstock-dev/penstock/worker/internal/engine/generate"
 	"github.com/penstock-dev/penstock/worker/internal/engine/sleep"
 	"github.com/penstock-dev/penstock/worker/internal/engine/tensor"
 	"github.com/penstock-dev/penstock/worker/internal/engine/uninlu"
@@ -229,6 +230,9 @@ func factories(rt *onnx.Runtime, cfg *Config, worker string) map[string]runner.F
 		}},
 		tensor.Kind: {Unary: func(b runner.Build) (engine.Unary, error) {
 			return tensor.New(rt, b.Dir, b.Manifest, tensor.Options{Instances: b.Instances, Threads: b.Threads, Device: b.Manifest.Device})
+		}},
+		generate.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
+			return generate.New(rt, b.Dir, b.Manifest, generate.Options{Threads: b.Threads, Device: b.Manifest.Device})
 		}},
 		upstream.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
 			return upstream.New(b.Manifest, upstream.Environ)
