@@ -110,13 +110,23 @@ func (s *site) startGateway(change func(*gateway.Config)) (stop func()) {
 func (s *site) startWorker(change func(*worker.Config)) (stop func()) {
 	c := worker.Default()
 	c.DataDir, c.Worker.OpsAddr, c.Worker.Lease = s.dir, "127.0.0.1:0", time.Second
-	c.Worker.ModelsDir = filepath.Join(onnxlib.Root(s.t), "worker", "models")
+	c.Worker.ModelsDir = repository(s.t, "uninlu-tiny")
 	c.Worker.ONNXRuntime = onnxlib.Find(s.t)
 	if change != nil {
 		change(&c)
 	}
 	require.NoError(s.t, c.Validate())
 	return s.background("worker", func(ctx context.Context) error { return worker.Run(ctx, c, s.logger()) })
+}
+
+// repository is one with the named models of ours.
+func repository(tb testing.TB, models ...string) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	for _, name := range models {
+		require.NoError(tb, os.Symlink(filepath.Join(onnxlib.Root(tb), "worker", "models", name), filepath.Join(dir, name)))
+	}
+	return dir
 }
 
 // loadCredentials waits for the gateway's run file and reads what to call it with.

@@ -59,7 +59,7 @@ func (s *site) process(t *testing.T, name string) *process {
 	cmd.Env = append(os.Environ(),
 		"PENSTOCK_DATA_DIR="+s.dir, "PENSTOCK_HTTPS_ADDR=127.0.0.1:0", "PENSTOCK_HTTP_ADDR=127.0.0.1:0", "PENSTOCK_OPS_ADDR=127.0.0.1:0",
 		"PENSTOCK_NATS_ADDR="+s.natsAddr(), "PENSTOCK_REDIS_ADDR=127.0.0.1:0", "PENSTOCK_WORKER_OPS_ADDR=127.0.0.1:0",
-		"PENSTOCK_MODELS_DIR="+filepath.Join(onnxlib.Root(t), "worker", "models"), "PENSTOCK_ONNXRUNTIME="+onnxlib.Find(t),
+		"PENSTOCK_MODELS_DIR="+repository(t, "uninlu-tiny"), "PENSTOCK_ONNXRUNTIME="+onnxlib.Find(t),
 		"PENSTOCK_LOG_FORMAT=json")
 	cmd.Stderr = s.log
 	require.NoError(t, cmd.Start())

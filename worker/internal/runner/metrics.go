@@ -11,6 +11,7 @@ type metrics struct {
 	wait   *prometheus.HistogramVec
 	run    *prometheus.HistogramVec
 	panics *prometheus.CounterVec
+	loaded *prometheus.GaugeVec
 }
 
 // modelMetrics are one model's, looked up once.
@@ -39,11 +40,14 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "penstock_worker_panics_total", Help: "Panics in engines that were caught.",
 		}, []string{"model"}),
+		loaded: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "penstock_worker_model_loaded", Help: "1 for a model that is loaded, 0 for one that is not, and why.",
+		}, []string{"model", "version", "reason"}),
 	}
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.size, m.wait, m.run, m.panics} {
+	for _, c := range []prometheus.Collector{m.size, m.wait, m.run, m.panics, m.loaded} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,8 +132,10 @@ func (r *Runner) load(e *model.Entry, factories map[string]Factory) {
 	if err != nil {
 		r.log.Error("a model can't be loaded", "model", e.Name, "version", e.Version, "error", err.Error())
 		f.err = fmt.Errorf("version %s: %w", e.Version, err)
+		r.metrics.loaded.WithLabelValues(e.Name, e.Version, strings.ToValidUTF8(err.Error(), "?")).Set(0)
 		return
 	}
+	r.metrics.loaded.WithLabelValues(e.Name, e.Version, "").Set(1)
 	f.add(&version{e.Manifest, l, l.about()})
 	f.meter.holds(l.slots())
 	r.log.Info("model loaded", "model", e.Name, "version", e.Version, "engine", e.Manifest.Engine, "slots", l.slots())

@@ -539,7 +539,7 @@ func TestOffersAndMetrics(t *testing.T) {
 	}
 	assert.Equal(t, map[string]uint64{
 		"penstock_worker_batch_size": 1, "penstock_worker_wait_seconds": 1, "penstock_worker_run_seconds": 1,
-		"penstock_worker_panics_total": 0,
+		"penstock_worker_panics_total": 0, "penstock_worker_model_loaded": 0,
 	}, counts)
 }
 
