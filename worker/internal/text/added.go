@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/penstock-dev/penstock/worker/internal/text/ucd"
 )
@@ -130,6 +129,9 @@ func (f *finder) each(l line, x *exempt, plain func(line), token func(t *AddedTo
 		for t.Rstrip && stop < n && unicode.IsSpace(l.runes[stop]) {
 			stop++
 		}
+		if start >= stop { // all of it went with the one before
+			continue
+		}
 		if start > last {
 			plain(l.sub(last, start))
 		}
@@ -167,71 +169,66 @@ func insideWord(text []rune, start, end int) bool {
 
 // add takes in the added tokens, under the ids that the reference gives them: that of a token of the model with the same
 // text, or else the next after the model's tokens.
-func (t *Tokenizer) add(list []AddedToken) {
-	ids := map[string]int32{}
+func (t *Tokenizer) add(list []AddedToken) error {
 	byID := map[int32]AddedToken{}
+	normal := map[int32]string{}   // normal forms that differ from the content
 	next := int32(t.model.count()) //nolint:gosec // bounded by the file's size
-	t.special = map[string]bool{}
+	t.addedIDs, t.special = map[string]int32{}, map[string]bool{}
 	for _, a := range list {
 		if a.Content == "" {
 			continue
 		}
-		id, ok := ids[a.Content]
+		id, ok := t.ID(a.Content)
 		if !ok {
-			if id, ok = t.model.id(a.Content); !ok {
-				id = next
-				next++
-			}
+			id = next
+			next++
 		}
 		a.ID = id
-		ids[a.Content] = id
-		byID[id] = a
+		t.addedIDs[a.Content], byID[id] = id, a
 		if a.Special {
 			t.special[a.Content] = true
 		}
+		if n := t.normalForm(a); n != a.Content {
+			if normal[id] = n; n == "" {
+				return fmt.Errorf("added token %q is nothing once it is normalized", a.Content)
+			}
+		}
 	}
-	t.addedIDs = ids
 	largest := t.model.size()
 	for id := range byID {
 		largest = max(largest, int(id)+1)
 	}
 	t.texts, t.known, t.skipped = make([]string, largest), make([]bool, largest), make([]bool, largest)
-	for id := range t.texts {
-		t.texts[id], t.known[id] = t.model.token(int32(id)) //nolint:gosec // bounded by the file's size
-	}
+	t.isSpecial = make([]bool, largest)
 	specialIDs := map[int32]bool{}
 	for id := range int32(largest) { //nolint:gosec // bounded by the file's size
-		a, ok := byID[id]
-		if !ok {
-			continue
+		t.texts[id], t.known[id] = t.model.token(id)
+		if a, ok := byID[id]; ok {
+			t.added = append(t.added, a)
+			specialIDs[id], t.isSpecial[id] = a.Special, a.Special
+			t.texts[id], t.known[id] = a.Content, true
+			if n, ok := normal[id]; ok {
+				t.texts[id] = n
+			}
+			if a.Normalized {
+				t.after.add(a, []rune(t.texts[id]))
+			} else {
+				t.before.add(a, []rune(a.Content))
+			}
 		}
-		t.added = append(t.added, a)
-		specialIDs[id] = a.Special
-		t.texts[id], t.known[id] = t.take1(a), true
-	}
-	for id, text := range t.texts {
-		t.skipped[id] = t.known[id] && t.special[text]
+		t.skipped[id] = t.known[id] && t.special[t.texts[id]]
 	}
 	t.model.setSpecial(specialIDs)
-	t.isSpecial = make([]bool, largest)
-	for id, is := range specialIDs {
-		t.isSpecial[id] = is
-	}
+	return nil
 }
 
-// take1 makes an added token findable, and gives its text as decoders see it.
-func (t *Tokenizer) take1(a AddedToken) string {
-	if !a.Normalized {
-		t.before.add(a, []rune(a.Content))
+// normalForm is what a token is looked for as.
+func (t *Tokenizer) normalForm(a AddedToken) string {
+	if !a.Normalized || t.normalizer == nil {
 		return a.Content
 	}
 	var l, out line
 	l.read(a.Content)
-	if t.normalizer == nil {
-		t.after.add(a, l.runes)
-		return a.Content
-	}
 	t.normalizer.normalize(&l, &out)
-	t.after.add(a, out.runes)
-	return string(appendRunes(make([]byte, 0, utf8.UTFMax*len(out.runes)), out.runes))
+	return string(out.runes)
 }

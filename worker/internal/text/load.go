@@ -118,15 +118,18 @@ func (t *Tokenizer) complete(added []AddedToken) error {
 	if len(added) > maxTokens {
 		return fmt.Errorf("there are more than %d added tokens", maxTokens)
 	}
-	t.add(added)
+	if err := t.add(added); err != nil {
+		return err
+	}
 	for _, p := range t.post {
 		if _, ok := p.(trim); ok {
 			t.trims = true
 		}
 	}
 	if t.trims {
-		t.ends = make([]ends, len(t.texts))
-		for id, text := range t.texts {
+		t.ends = make([]ends, t.model.size())
+		for id := range t.ends {
+			text, _ := t.model.token(int32(id)) //nolint:gosec // bounded by the file's size
 			t.ends[id] = endsOf([]rune(text))
 		}
 	}

@@ -20,9 +20,9 @@ func (p *parser) escape() (*node, error) {
 		return at(wordBoundary)
 	case 'B':
 		return at(notWordBoundary)
-	case 'A', '`':
+	case 'A':
 		return at(textStart)
-	case 'z', '\'':
+	case 'z':
 		return at(textEnd)
 	case 'Z':
 		return at(textEndOrNewline)
@@ -33,7 +33,7 @@ func (p *parser) escape() (*node, error) {
 		p.i += 2
 		return p.ofRuns([]span{{0, maxRune}}), nil
 	}
-	runs, c, err := p.classEscape()
+	runs, c, err := p.escaped(false)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +51,8 @@ func closed(runs []span) bool {
 	return len(fold(runs)) == len(tidy(runs)) && !longFold(runs)
 }
 
-// classEscape parses a backslash and what follows: a set, or where runs is nil a code point.
-func (p *parser) classEscape() (runs []span, c rune, err error) {
+// escaped parses a backslash and what follows, in a class or outside: a set, or where runs is nil a code point.
+func (p *parser) escaped(inClass bool) (runs []span, c rune, err error) {
 	p.i++
 	if !p.more() {
 		return nil, 0, errors.New("a backslash at the end")
@@ -63,6 +63,9 @@ func (p *parser) classEscape() (runs []span, c rune, err error) {
 		r, ok := property(name)
 		if !ok {
 			return nil, 0, fmt.Errorf("the property %q is not supported", name)
+		}
+		if inClass && strings.EqualFold(name, "word") {
+			r = classWord(r)
 		}
 		if negated {
 			r = invert(r)
@@ -244,7 +247,7 @@ func (p *parser) classItem() (runs []span, c rune, err error) {
 			p.i += 2
 			return nil, '\b', nil
 		}
-		return p.classEscape()
+		return p.escaped(true)
 	}
 	c = p.src[p.i]
 	p.i++

@@ -52,10 +52,9 @@ func (f *firsts) has(r rune) bool {
 const maxProgram = 4_000
 
 type compiler struct {
-	slow     bool // without opSpan, so that each step is a state to remember
-	prog     []inst
-	nullable bool // some loop's body can match nothing
-	steps    int  // bounds the time on repetitions of nothing
+	slow  bool // without opSpan, so that each step is a state to remember
+	prog  []inst
+	steps int // bounds the time on repetitions of nothing
 }
 
 // Regexp is a compiled pattern. It is safe for concurrent use.
@@ -64,7 +63,7 @@ type Regexp struct {
 	slow   []inst  // the same for a machine that remembers
 	first  *firsts // nil when a match can be empty or begin with anything
 	states int32   // how many instructions of slow are remembered
-	always bool    // must remember from the start, as a loop's body can match nothing
+	always bool    // remember from the start; for tests
 	source string
 }
 
@@ -82,7 +81,6 @@ func Compile(source string) (*Regexp, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", source, err)
 	}
-	re.always = fast.nullable
 	if f, empty := begins(n); !empty {
 		re.first = f
 	}
@@ -189,6 +187,9 @@ func (c *compiler) alternatives(n *node) error {
 
 func (c *compiler) repeat(n *node) error {
 	body := n.subs[0]
+	if _, empty := begins(body); empty && n.max != 1 {
+		return errors.New("a repetition of what can match nothing is not supported")
+	}
 	if n.possessive {
 		_, err := c.atomic(&node{kind: kRepeat, subs: n.subs, min: n.min, max: n.max})
 		return err
@@ -216,9 +217,6 @@ func (c *compiler) repeat(n *node) error {
 		c.prog[at].next, c.prog[at].alt = in, out
 	}
 	if n.max < 0 {
-		if _, empty := begins(body); empty {
-			c.nullable = true
-		}
 		at := branch()
 		in := c.here()
 		if err := c.add(body); err != nil {

@@ -354,6 +354,13 @@ func (p *parser) group() (*node, error) {
 			return nil, errors.New("a comment without its end")
 		}
 		return nil, nil //nolint:nilnil // nothing was written
+	case p.skip("?<"):
+		for p.more() && isWord(p.src[p.i]) {
+			p.i++
+		}
+		if !p.skip(">") {
+			return nil, errors.New("a group's name without its >")
+		}
 	default:
 		return p.options()
 	}

@@ -174,6 +174,12 @@ func hexadecimal() []span { return []span{{'0', '9'}, {'A', 'F'}, {'a', 'f'}} }
 // property finds what \p{name} means.
 func property(name string) ([]span, bool) {
 	name = strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(name))
+	switch name {
+	case "punct":
+		return category("p"), true
+	case "word":
+		return fromUCD(ucd.Word), true
+	}
 	if runs, ok := bracket(name); ok {
 		return runs, true
 	}
@@ -182,6 +188,10 @@ func property(name string) ([]span, bool) {
 		return []span{{0, maxRune}}, true
 	case "cn", "unassigned":
 		return invert(append(fromUCD(ucd.Category), span{0xD800, 0xDFFF})), true
+	case "c", "other":
+		return invert(valued(ucd.Category, func(v rune) bool { return v <= categoriesBeforeOther })), true
+	case "cs", "surrogate":
+		return []span{{0xD800, 0xDFFF}}, true
 	case "assigned":
 		return append(fromUCD(ucd.Category), span{0xD800, 0xDFFF}), true
 	case "alphabetic":
@@ -196,7 +206,7 @@ func property(name string) ([]span, bool) {
 	if short, ok := longNames()[name]; ok {
 		name = short
 	}
-	if len(name) == 1 && strings.Contains("lmnpsz", name) || len(name) == 2 && name != "cs" && //nolint:gocritic // it reads well
+	if len(name) == 1 && strings.Contains("lmnpsz", name) || len(name) == 2 && //nolint:gocritic // it reads well
 		slices.Contains(strings.Fields(strings.ToLower(ucd.Categories)), name) {
 		return category(name), true
 	}
@@ -207,6 +217,9 @@ func property(name string) ([]span, bool) {
 	}
 	return nil, false
 }
+
+// categoriesBeforeOther is how many of ucd.Categories are letters, marks, numbers, punctuation, symbols or separators.
+const categoriesBeforeOther = 25
 
 func longNames() map[string]string {
 	return map[string]string{
@@ -250,7 +263,12 @@ func bracket(name string) ([]span, bool) {
 	case "xdigit":
 		return hexadecimal(), true
 	case "word":
-		return fromUCD(ucd.Word), true
+		return classWord(fromUCD(ucd.Word)), true
 	}
 	return nil, false
+}
+
+// classWord is what word characters are in a class: the superscripts and fractions of Latin-1 are not among them.
+func classWord(word []span) []span {
+	return intersect(word, invert([]span{{0xB2, 0xB3}, {0xB9, 0xB9}, {0xBC, 0xBE}}))
 }
