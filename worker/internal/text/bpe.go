@@ -107,7 +107,7 @@ func (m *bpe) learn(merges []merge) error {
 			return fmt.Errorf("merge %d makes %q, which is not in the vocabulary", rank, buf)
 		}
 		m.made[rank] = made
-		m.merges.put(pairOf(a, b), int32(rank)) //nolint:gosec // bounded by the file's size
+		m.merges.put(pairOf(a, b), int32(rank))
 	}
 	return nil
 }
@@ -252,7 +252,7 @@ type pairs struct {
 func pairOf(a, b int32) uint64 { return uint64(uint32(a))<<32 | uint64(uint32(b)) } //nolint:gosec // ids are not negative
 
 func newPairs(n int) pairs {
-	log := max(3, bits.Len(uint(n)*2)) //nolint:gosec // a length
+	log := max(3, bits.Len(uint(n)*2))
 	return pairs{make([]uint64, 1<<log), make([]int32, 1<<log), 64 - log}
 }
 

@@ -30,7 +30,7 @@ func (m *bpe) merge(s *bpeScratch, literal bool) {
 	s.heap = s.heap[:0]
 	for i := 0; i+1 < len(symbols); i++ {
 		if rank := m.rank(symbols[i].id, symbols[i+1].id, literal); rank >= 0 {
-			s.heap = append(s.heap, uint64(rank)<<32|uint64(i)) //nolint:gosec // not negative
+			s.heap = append(s.heap, uint64(rank)<<32|uint64(i))
 		}
 	}
 	for i := len(s.heap)/2 - 1; i >= 0; i-- {
@@ -58,12 +58,12 @@ func (m *bpe) merge(s *bpeScratch, literal bool) {
 		s.pop()
 		if left.prev >= 0 {
 			if rank := m.rank(symbols[left.prev].id, left.id, literal); rank >= 0 {
-				s.push(uint64(rank)<<32 | uint64(left.prev)) //nolint:gosec // not negative
+				s.push(uint64(rank)<<32 | uint64(left.prev))
 			}
 		}
 		if left.next >= 0 {
 			if rank := m.rank(left.id, symbols[left.next].id, literal); rank >= 0 {
-				s.push(uint64(rank)<<32 | uint64(at)) //nolint:gosec // not negative
+				s.push(uint64(rank)<<32 | uint64(at))
 			}
 		}
 	}

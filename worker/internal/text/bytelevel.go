@@ -28,11 +28,11 @@ func byteRune(b byte) rune {
 func runeByte(r rune) (byte, bool) {
 	switch {
 	case r > ' ' && r < 0x7F, r > 0xA0 && r <= 0xFF && r != 0xAD:
-		return byte(r), true
+		return byte(r), true //nolint:gosec // Latin-1
 	case r >= 0x100 && r <= 0x120:
-		return byte(r - 0x100), true //nolint:gosec // at most 0x20
+		return byte(r - 0x100), true
 	case r >= 0x121 && r <= 0x142:
-		return byte(r - 0x121 + 0x7F), true //nolint:gosec // at most 0xA0
+		return byte(r - 0x121 + 0x7F), true
 	case r == 0x143:
 		return 0xAD, true
 	}
@@ -105,6 +105,11 @@ func (b *byteLevel) split(w *words) {
 	w.rewrite(func(word line, out *line) {
 		for i, r := range word.runes {
 			spellBytes(r, word.from[i], out)
+		}
+		// A word that comes from nothing in the original, such as one that a Replace of ^ put in, then stands there
+		// unspelled as well. So the reference has it.
+		if n := len(word.from); n > 0 && word.from[0].Start == word.from[n-1].End {
+			out.runes, out.from = append(out.runes, word.runes...), append(out.from, word.from...)
 		}
 	})
 }

@@ -57,7 +57,7 @@ func (f form) part(n *ucd.Norm, in, out *line) {
 	var buf [32]rune
 	for _, r := range in.runes {
 		for i, d := range n.Decompose(buf[:0], r, f.compatible) {
-			x := decomposed{edit{d, int32(min(i, 1))}, n.Class(d)} //nolint:gosec // 0 or 1
+			x := decomposed{edit{d, int32(min(i, 1))}, n.Class(d)}
 			if x.class == 0 {
 				settle()
 			}

@@ -129,7 +129,7 @@ func (t *Tokenizer) complete(added []AddedToken) error {
 	if t.trims {
 		t.ends = make([]ends, t.model.size())
 		for id := range t.ends {
-			text, _ := t.model.token(int32(id)) //nolint:gosec // bounded by the file's size
+			text, _ := t.model.token(int32(id))
 			t.ends[id] = endsOf([]rune(text))
 		}
 	}

@@ -91,7 +91,7 @@ func newUnigram(raw jsontext.Value) (*unigram, error) {
 		if len(token) > maxPiece {
 			return nil, fmt.Errorf("a token is longer than %d bytes", maxPiece)
 		}
-		ids[token] = int32(i) //nolint:gosec // bounded
+		ids[token] = int32(i)
 		least = min(least, m.scores[i])
 	}
 	m.vocabulary = vocabulary{ids: ids, tokens: c.Vocab.tokens, has: make([]bool, len(c.Vocab.tokens))}

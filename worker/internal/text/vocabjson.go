@@ -87,7 +87,7 @@ func readMerge(d *jsontext.Decoder, rank int) (merge, error) {
 	if err != nil {
 		return merge{}, err
 	}
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // the others are errors
 	case '"':
 		s := t.String()
 		if strings.HasPrefix(s, "#version") { // the first line of merges.txt

@@ -144,7 +144,7 @@ func (p *parser) number(base, most int, end string) (runs []span, c rune, err er
 	if n == 0 || v > maxRune || v >= 0x80 && end == "" && most == 2 || v >= 0xD800 && v < 0xE000 || !p.skip(end) {
 		return nil, 0, errors.New("a code point in digits that is not supported")
 	}
-	return nil, rune(v), nil //nolint:gosec // bounded above
+	return nil, rune(v), nil
 }
 
 // class parses a class after its [.

@@ -137,8 +137,8 @@ func (c *compiler) add(n *node) error {
 	case kLook:
 		return c.look(n)
 	case kAtomic:
-		_, err := c.atomic(n.subs[0])
-		return err
+		return c.atomic(n.subs[0])
+	case kEmpty:
 	}
 	return nil
 }
@@ -191,8 +191,7 @@ func (c *compiler) repeat(n *node) error {
 		return errors.New("a repetition of what can match nothing is not supported")
 	}
 	if n.possessive {
-		_, err := c.atomic(&node{kind: kRepeat, subs: n.subs, min: n.min, max: n.max})
-		return err
+		return c.atomic(&node{kind: kRepeat, subs: n.subs, min: n.min, max: n.max})
 	}
 	if body.kind == kSet && !c.slow {
 		c.emit(inst{op: opSpan, set: body.set, min: int32(n.min), max: int32(n.max), lazy: n.lazy}) //nolint:gosec // bounded
@@ -241,18 +240,19 @@ func (c *compiler) repeat(n *node) error {
 }
 
 // atomic compiles a body that runs by itself.
-func (c *compiler) atomic(body *node) (int32, error) {
+func (c *compiler) atomic(body *node) error {
 	if !c.slow && body.kind == kRepeat && body.subs[0].kind == kSet && !body.lazy && !body.possessive {
-		return c.emit(inst{
+		c.emit(inst{
 			op: opSpan, set: body.subs[0].set, min: int32(body.min), max: int32(body.max), possessive: true, //nolint:gosec // bounded
-		}), nil
+		})
+		return nil
 	}
 	at := c.emit(inst{op: opAtomic})
 	c.prog[at].sub = c.here()
 	err := c.add(body)
 	c.emit(inst{op: opMatch})
 	c.prog[at].next = c.here()
-	return at, err
+	return err
 }
 
 func (c *compiler) look(n *node) error {
@@ -307,6 +307,7 @@ func fixed(n *node) (int, bool) {
 		return k * n.min, ok && n.min == n.max && k*n.min < maxProgram
 	case kAtomic:
 		return fixed(n.subs[0])
+	case kEmpty, kLook, kAssert:
 	}
 	return 0, true
 }
@@ -339,6 +340,7 @@ func begins(n *node) (f *firsts, empty bool) {
 		return g, e || n.min == 0
 	case kAtomic:
 		return begins(n.subs[0])
+	case kEmpty, kLook, kAssert:
 	}
 	return f, true
 }

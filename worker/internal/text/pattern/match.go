@@ -37,7 +37,7 @@ var machines = sync.Pool{New: func() any { return &machine{} }} //nolint:gocheck
 // All calls found for each match in text, from left to right. Matches do not overlap, and an empty one does not follow
 // the one before directly.
 func (re *Regexp) All(text []rune, found func(start, end int)) {
-	m := machines.Get().(*machine) //nolint:forcetypeassert // nothing else is put in
+	m, _ := machines.Get().(*machine)
 	m.re, m.prog, m.text, m.steps, m.remember = re, re.fast, text, 0, false
 	if re.always {
 		m.startRemembering()
@@ -284,6 +284,7 @@ func holds(a assertion, text []rune, pos int) bool {
 		return pos == n
 	case textEndOrNewline:
 		return pos == n || pos == n-1 && text[pos] == '\n'
+	case wordBoundary, notWordBoundary:
 	}
 	before, after := pos > 0 && isWord(text[pos-1]), pos < n && isWord(text[pos])
 	return (before != after) == (a == wordBoundary)

@@ -217,7 +217,7 @@ func (p *parser) literal(c rune) (*node, error) {
 	if p.fold {
 		letter, _ := property("letter")
 		mark, _ := property("mark")
-		if c >= 0x80 && newSet(append(letter, mark...)).has(c) && !(c >= 0x2E80 && c <= 0xD7A3) {
+		if c >= 0x80 && newSet(append(letter, mark...)).has(c) && (c < 0x2E80 || c > 0xD7A3) {
 			return nil, fmt.Errorf("%q without regard to case is not supported", string(c))
 		}
 		if c < 0x80 {

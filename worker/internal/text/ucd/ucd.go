@@ -71,10 +71,12 @@ var sets sync.Map //nolint:gochecknoglobals // read-only tables are one for the 
 // Of gives a set by its name. It panics where there is none of that name.
 func Of(name string) *Set {
 	if s, ok := sets.Load(name); ok {
-		return s.(*Set) //nolint:forcetypeassert // nothing else is stored
+		set, _ := s.(*Set)
+		return set
 	}
 	s, _ := sets.LoadOrStore(name, FromRanges(Ranges(name)))
-	return s.(*Set) //nolint:forcetypeassert // nothing else is stored
+	set, _ := s.(*Set)
+	return set
 }
 
 // Ranges are the runs of a set, in order.
