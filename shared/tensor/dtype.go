@@ -34,38 +34,37 @@ const (
 	Int4
 )
 
-// row says how one type is called and how many bits an element takes; 0 bits means no fixed size.
+// row says how one type is called.
 type row struct {
 	dtype DType
 	onnx  int
 	name  string // KServe's name; for a type that KServe lacks, ONNX's in its style
-	bits  int
 }
 
 func rows() [22]row {
 	return [...]row{
-		{Bool, 9, "BOOL", 8},
-		{Uint8, 2, "UINT8", 8},
-		{Uint16, 4, "UINT16", 16},
-		{Uint32, 12, "UINT32", 32},
-		{Uint64, 13, "UINT64", 64},
-		{Int8, 3, "INT8", 8},
-		{Int16, 5, "INT16", 16},
-		{Int32, 6, "INT32", 32},
-		{Int64, 7, "INT64", 64},
-		{Float16, 10, "FP16", 16},
-		{Float32, 1, "FP32", 32},
-		{Float64, 11, "FP64", 64},
-		{BFloat16, 16, "BF16", 16},
-		{String, 8, "BYTES", 0},
-		{Complex64, 14, "COMPLEX64", 64},
-		{Complex128, 15, "COMPLEX128", 128},
-		{Float8E4M3FN, 17, "FP8E4M3FN", 8},
-		{Float8E4M3FNUZ, 18, "FP8E4M3FNUZ", 8},
-		{Float8E5M2, 19, "FP8E5M2", 8},
-		{Float8E5M2FNUZ, 20, "FP8E5M2FNUZ", 8},
-		{Uint4, 21, "UINT4", 4},
-		{Int4, 22, "INT4", 4},
+		{Bool, 9, "BOOL"},
+		{Uint8, 2, "UINT8"},
+		{Uint16, 4, "UINT16"},
+		{Uint32, 12, "UINT32"},
+		{Uint64, 13, "UINT64"},
+		{Int8, 3, "INT8"},
+		{Int16, 5, "INT16"},
+		{Int32, 6, "INT32"},
+		{Int64, 7, "INT64"},
+		{Float16, 10, "FP16"},
+		{Float32, 1, "FP32"},
+		{Float64, 11, "FP64"},
+		{BFloat16, 16, "BF16"},
+		{String, 8, "BYTES"},
+		{Complex64, 14, "COMPLEX64"},
+		{Complex128, 15, "COMPLEX128"},
+		{Float8E4M3FN, 17, "FP8E4M3FN"},
+		{Float8E4M3FNUZ, 18, "FP8E4M3FNUZ"},
+		{Float8E5M2, 19, "FP8E5M2"},
+		{Float8E5M2FNUZ, 20, "FP8E5M2FNUZ"},
+		{Uint4, 21, "UINT4"},
+		{Int4, 22, "INT4"},
 	}
 }
 
@@ -92,5 +91,23 @@ func (d DType) ONNX() int { return find(func(r row) bool { return r.dtype == d }
 // String is the KServe name: "FP32", "INT64", "BYTES".
 func (d DType) String() string { return find(func(r row) bool { return r.dtype == d }).name }
 
-// Bits is the size of one element in bits; 0 for String and Invalid, which have none.
-func (d DType) Bits() int { return find(func(r row) bool { return r.dtype == d }).bits }
+// Bits is the size of one element in bits; 0 for String and Invalid, which have none. It is asked for each element of a
+// tensor, so that it searches no table.
+func (d DType) Bits() int {
+	switch d {
+	case Bool, Uint8, Int8, Float8E4M3FN, Float8E4M3FNUZ, Float8E5M2, Float8E5M2FNUZ:
+		return 8
+	case Uint16, Int16, Float16, BFloat16:
+		return 16
+	case Uint32, Int32, Float32:
+		return 32
+	case Uint64, Int64, Float64, Complex64:
+		return 64
+	case Complex128:
+		return 128
+	case Uint4, Int4:
+		return 4
+	default:
+		return 0
+	}
+}

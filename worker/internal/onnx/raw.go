@@ -243,25 +243,16 @@ func (r *Raw) filled() error {
 
 func (r *Raw) raw() *Raw { return r }
 
-// elementSize is how many bytes an element takes; a type without whole bytes is refused. The types that are bound again
-// and again come first, for the tables of package tensor are searched.
+// elementSize is how many bytes an element takes; a type without whole bytes is refused.
 func elementSize(d tensor.DType) (int64, error) {
-	switch d {
-	case tensor.Float32:
-		return 4, nil
-	case tensor.Float16:
-		return 2, nil
-	case tensor.Int64:
-		return 8, nil
-	default:
-	}
-	if d.Bits() < 8 {
+	n := d.Bits()
+	if n < 8 {
 		return 0, fmt.Errorf("elements of type %s are not supported", d)
 	}
-	return int64(d.Bits() / 8), nil
+	return int64(n / 8), nil
 }
 
-// number is DType.ONNX, fast likewise.
+// number is DType.ONNX without its search, for the types that are bound again and again.
 func number(d tensor.DType) C.int32_t {
 	switch d {
 	case tensor.Float32:
