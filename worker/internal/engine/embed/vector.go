@@ -34,20 +34,23 @@ func pool(into, tokens []float32, n int, how string) {
 	}
 }
 
-// sum adds the tokens up, weighted by their position from 1 on where that is wanted.
+// sum adds the tokens up, four at a time, or weighted by their position from 1 on where that is wanted.
 func sum(into, tokens []float32, weighted bool) {
 	clear(into)
 	w := len(into)
-	for at, p := 0, float32(1); at < len(tokens); at, p = at+w, p+1 {
-		token := tokens[at : at+w]
-		if weighted {
-			for i, x := range token {
-				into[i] += p * x
-			}
-			continue
+	for !weighted && len(tokens) >= 4*w {
+		a, b, c, d := tokens[:w], tokens[w:][:w], tokens[2*w:][:w], tokens[3*w:][:w]
+		for i := range into {
+			into[i] += (a[i] + b[i]) + (c[i] + d[i])
 		}
-		for i, x := range token {
-			into[i] += x
+		tokens = tokens[4*w:]
+	}
+	for weight := float32(1); len(tokens) > 0; tokens = tokens[w:] {
+		for i, x := range tokens[:w] {
+			into[i] += weight * x
+		}
+		if weighted {
+			weight++
 		}
 	}
 }

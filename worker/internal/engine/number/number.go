@@ -9,6 +9,9 @@ import (
 
 // Append32 writes a float32.
 func Append32(b []byte, f float32) []byte {
+	if bits := math.Float32bits(f); easy(bits) {
+		return short(b, bits)
+	}
 	if f-f != 0 {
 		return append(b, "null"...)
 	}

@@ -36,6 +36,35 @@ func TestEveryNumberReadsBack(t *testing.T) {
 	}
 }
 
+// TestShortIsWhatStrconvWrites goes through all fractions of some exponents, and through some of all.
+func TestShortIsWhatStrconvWrites(t *testing.T) {
+	t.Parallel()
+	var ours, theirs []byte
+	try := func(bits uint32) {
+		f := math.Float32frombits(bits)
+		ours, theirs = number.Append32(ours[:0], f), strconv.AppendFloat(theirs[:0], float64(f), 'f', -1, 32)
+		if string(ours) != string(theirs) {
+			t.Fatalf("%x: %s, and strconv writes %s", bits, ours, theirs)
+		}
+	}
+	for exponent := uint32(108); exponent < 150; exponent++ {
+		for _, near := range []uint32{0, 1 << 22, 1<<23 - 20} {
+			for i := range uint32(20) {
+				try(exponent<<23 | near + i)
+				try(1<<31 | exponent<<23 | near + i)
+			}
+		}
+		for range 20_000 {
+			try(exponent<<23 | rand.Uint32N(1<<23))
+		}
+	}
+	for i := range 100_000 {
+		f := float32(i) / 1000
+		try(math.Float32bits(f))
+		try(math.Float32bits(float32(i) / 4096))
+	}
+}
+
 func FuzzNumber(f *testing.F) {
 	f.Add(uint64(0))
 	f.Add(math.Float64bits(1e-7))

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -34,7 +35,7 @@ func TestTensor(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *onnx.Runtime){
 		"every type": everyType, "special values": specialValues, "strings": stringsSurvive, "several": several,
 		"batch": batches, "batch of strings": batchesStrings, "no batch": sharesNothing, "lying batch": liesAboutBatch,
-		"refuses": refuses, "load refuses": loadRefuses, "cancel": cancels, "too large": tooLarge, "no inputs": noInputs,
+		"refuses": refuses, "load refuses": loadRefuses, "cancel": cancels, "too large": tooLarge, "no inputs": noInputs, "demo model": demoModel,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -398,4 +399,56 @@ func cancels(t *testing.T, rt *onnx.Runtime) {
 	_, err = e.RunBatch(ctx, []engine.Unit{u})
 	require.ErrorIs(t, err, context.DeadlineExceeded, "before it began")
 	assert.Contains(t, answer(t, e, in(7)), `"data":[7]`, "and the model goes on")
+}
+
+// digits is the demo model's folder.
+func digits(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(onnxlib.Root(tb), "worker", "models", "digits-tiny", "1")
+}
+
+// demoModel answers its references alone and all together.
+func demoModel(t *testing.T, rt *onnx.Runtime) {
+	t.Helper()
+	m, err := model.Read(digits(t))
+	require.NoError(t, err)
+	e, err := tensor.New(rt, digits(t), m, tensor.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	b, err := os.ReadFile(filepath.Join(digits(t), "..", "testdata", "reference.json"))
+	require.NoError(t, err)
+	var references []struct {
+		Levels        []int     `json:"levels"`
+		Logits        []float64 `json:"logits"`
+		Probabilities []float64 `json:"probabilities"`
+	}
+	require.NoError(t, json.Unmarshal(b, &references))
+	var units []engine.Unit
+	for i := range references {
+		x := make([]float32, len(references[i].Levels))
+		for k, level := range references[i].Levels {
+			x[k] = float32(level) / 255
+		}
+		in := `{"inputs":[{"name":"pixels","datatype":"FP32","shape":[1,1,28,28],"raw":"` + base64.StdEncoding.EncodeToString(onnx.AsBytes(x)) + `"}]}`
+		u, err := prepare(e, in)
+		require.NoError(t, err)
+		units = append(units, u)
+	}
+	together, err := e.RunBatch(t.Context(), units)
+	require.NoError(t, err)
+	for i, u := range units {
+		alone, err := e.RunBatch(t.Context(), []engine.Unit{u})
+		require.NoError(t, err)
+		for _, o := range []engine.Outcome{together[i], alone[0]} {
+			require.NoError(t, o.Err)
+			var a struct {
+				Outputs []struct {
+					Data []float64 `json:"data"`
+				} `json:"outputs"`
+			}
+			require.NoError(t, json.Unmarshal(o.Result.Output, &a))
+			assert.InDeltaSlice(t, references[i].Logits, a.Outputs[0].Data, 1e-4)
+			assert.InDeltaSlice(t, references[i].Probabilities, a.Outputs[1].Data, 1e-5)
+		}
+	}
 }
