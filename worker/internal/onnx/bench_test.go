@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	ort "github.com/yalue/onnxruntime_go"
@@ -81,6 +82,43 @@ func ourCache(b *testing.B, s *onnx.Session, n int, how string) {
 		raws[i].Free()
 	}
 	require.NoError(b, mem.Free())
+}
+
+// BenchmarkCancel is how long a run goes on that was told to stop.
+func BenchmarkCancel(b *testing.B) {
+	rt, err := onnx.Open(onnxlib.Find(b))
+	require.NoError(b, err)
+	s, err := rt.Load(write(b, loopModel()), onnx.Options{Inputs: []string{"trips"}, Outputs: []string{"last"}})
+	require.NoError(b, err)
+	var trips onnx.Tensor[int64]
+	var last onnx.Tensor[float32]
+	n, err := trips.Shape(1)
+	require.NoError(b, err)
+	_, err = last.Shape(1)
+	require.NoError(b, err)
+	n[0] = 1 << 40
+	var waited, longest time.Duration
+	var rounds int
+	for ; b.Loop(); rounds++ {
+		ctx, cancel := context.WithCancel(b.Context())
+		var told time.Time
+		stop := time.AfterFunc(20*time.Millisecond, func() {
+			told = time.Now()
+			cancel()
+		})
+		err := s.Run(ctx, []onnx.Value{&trips}, []onnx.Value{&last})
+		took := time.Since(told)
+		waited, longest = waited+took, max(longest, took)
+		require.ErrorIs(b, err, context.Canceled)
+		stop.Stop()
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(waited.Seconds()*1000/float64(rounds), "ms-after")
+	b.ReportMetric(longest.Seconds()*1000, "ms-longest")
+	trips.Free()
+	last.Free()
+	require.NoError(b, s.Close())
+	require.NoError(b, rt.Close())
 }
 
 func bareCache(b *testing.B, lib, path string, in, out []string) {

@@ -12,6 +12,7 @@ import "C"
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -212,6 +213,8 @@ func (s *Session) run(inputs, outputs []Value, ro unsafe.Pointer) error {
 	}
 	at := C.int(-1)
 	err = failure(C.pst_run(s.native, ro, s.in, unsafe.SliceData(a), C.size_t(len(a)), s.out, unsafe.SliceData(b), C.size_t(len(b)), &at))
+	runtime.KeepAlive(inputs) // C has the addresses of what they view
+	runtime.KeepAlive(outputs)
 	if err != nil {
 		if at >= 0 {
 			return s.about(int(at), err)
