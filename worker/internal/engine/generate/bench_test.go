@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -91,7 +91,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(fmt.Sprintf("rows=8/tokens=%d", length), func(b *testing.B) {
 			e := demo(b, withoutPrefixes)
 			for k := range 8 {
-				_, err := admit(b, e, ask(strings.Repeat(fmt.Sprint(k), length), 200, `,"temperature":0,"logit_bias":{"1527":-100,"1529":-100}`))
+				_, err := admit(b, e, ask(strings.Repeat(strconv.Itoa(k), length), 200, `,"temperature":0,"logit_bias":{"1527":-100,"1529":-100}`))
 				require.NoError(b, err)
 			}
 			for range 8 * (length/64 + 1) * 2 {
@@ -99,6 +99,7 @@ func BenchmarkStep(b *testing.B) {
 				require.NoError(b, err)
 			}
 			b.ReportAllocs()
+			b.ResetTimer()
 			for range min(b.N, 150) {
 				_, err := e.Step(b.Context())
 				require.NoError(b, err)
@@ -143,5 +144,4 @@ func BenchmarkCancel(b *testing.B) {
 	}
 	stop()
 	<-stopped
-	_ = time.Now
 }

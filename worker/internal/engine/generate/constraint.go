@@ -29,7 +29,7 @@ func (e *Engine) grammarCache() (*grammar.Cache, error) {
 		var ends []int32
 		g.any = tokenset.New(e.graph.vocab)
 		for id := range tokens {
-			id := int32(id) //nolint:gosec // an id
+			id := int32(id)
 			if e.ends(id) {
 				ends = append(ends, id)
 				continue

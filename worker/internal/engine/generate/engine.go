@@ -50,7 +50,8 @@ type Engine struct {
 	ending     map[int32]bool
 	suppressed []int32 // ids that stand for no token
 	grammars   grammars
-	defaults   defaults
+	config     *config
+	section    *model.Generate // of the manifest, never nil
 	about      job.About
 
 	context   int   // tokens of a sequence
@@ -88,23 +89,8 @@ func load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, 
 		return nil, err
 	}
 	defer files.Close() //nolint:errcheck // nothing was written
-	c, err := readConfig(files)
+	e, err := describe(files, m)
 	if err != nil {
-		return nil, err
-	}
-	g := m.Generate
-	if g == nil {
-		g = &model.Generate{}
-	}
-	file, err := findModel(m, g.Model)
-	if err != nil {
-		return nil, err
-	}
-	e := &Engine{active: map[engine.SeqID]*sequence{}, wake: make(chan struct{}, 1)}
-	if e.graph, err = inspect(files, file, c); err != nil {
-		return nil, err
-	}
-	if err := e.configure(g, c); err != nil {
 		return nil, err
 	}
 	spoken, err := loadLanguage(files)
@@ -115,16 +101,16 @@ func load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, 
 	if e.suppressed, err = spoken.unknown(e.graph.vocab); err != nil {
 		return nil, err
 	}
-	if err := e.findEnds(c, g.EndTokens); err != nil {
+	if err := e.findEnds(e.config, e.section.EndTokens); err != nil {
 		return nil, err
 	}
 	ro := onnx.Options{Threads: o.Threads, Device: o.Device}
-	if e.runs, err = newRuns(rt, files.Path(file), e.graph, ro); err != nil {
+	if e.runs, err = newRuns(rt, files.Path(e.graph.file), e.graph, ro); err != nil {
 		return nil, err
 	}
 	e.stepper = newStepper(e)
 	if e.graph.embeds {
-		if e.embedder, err = openEmbedder(rt, files, g.Embed, e.graph, ro); err != nil {
+		if e.embedder, err = openEmbedder(rt, files, e.section.Embed, e.graph, ro); err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
 	}
@@ -141,6 +127,27 @@ func load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, 
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// describe reads what a model's files say, short of loading it.
+func describe(files *folder.Folder, m *model.Manifest) (*Engine, error) {
+	c, err := readConfig(files)
+	if err != nil {
+		return nil, err
+	}
+	g := m.Generate
+	if g == nil {
+		g = &model.Generate{}
+	}
+	file, err := findModel(m, g.Model)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{active: map[engine.SeqID]*sequence{}, wake: make(chan struct{}, 1), config: c, section: g}
+	if e.graph, err = inspect(files, file, c); err != nil {
+		return nil, err
+	}
+	return e, e.configure(g, c)
 }
 
 // configure takes the manifest's figures, and else those of the files or our own.
@@ -163,7 +170,6 @@ func (e *Engine) configure(g *model.Generate, c *config) error {
 	e.chunk = firstSet(g.PrefillChunk, e.chunk)
 	e.maxRows = firstSet(g.MaxSequences, DefaultMaxSequences)
 	e.maxTokens = firstSet(g.MaxTokens, c.defaults.maxTokens, DefaultMaxTokens)
-	e.defaults = c.defaults
 	e.reuse = (g.PrefixCache == nil || *g.PrefixCache) && !e.graph.useCache
 	if e.cost(1, 1) > e.budget {
 		return fmt.Errorf("generate.kv_cache: %d bytes hold no sequence at all; one token takes %d", e.budget, 2*e.graph.perToken)

@@ -186,6 +186,7 @@ func each(t *testing.T, test func(t *testing.T, rt *onnx.Runtime, graph string))
 func TestBatchedIsSingle(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, rt *onnx.Runtime, graph string) {
+		t.Helper()
 		alone := tiny(t, rt, graph, model.Generate{PrefixCache: new(bool)})
 		together := tiny(t, rt, graph, model.Generate{PrefillChunk: 16})
 		r := rand.New(rand.NewPCG(3, 4))
@@ -244,6 +245,7 @@ func TestBatchedIsSingle(t *testing.T) {
 func TestChunksChangeNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, rt *onnx.Runtime, graph string) {
+		t.Helper()
 		in := ask(strings.Repeat("the quick brown fox ", 12), 30, `,"logprobs":true,"top_logprobs":2`)
 		var want string
 		for _, chunk := range []int{256, 1, 7, 64} {
@@ -287,6 +289,7 @@ func TestDeltasMakeTheAnswer(t *testing.T) {
 func TestSeveralChoicesShareThePrompt(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, rt *onnx.Runtime, graph string) {
+		t.Helper()
 		e := tiny(t, rt, graph, model.Generate{MaxSequences: 4})
 		one := single(t, e, ask("hello world, hello", 12, ""))
 		a := single(t, e, ask("hello world, hello", 12, `,"n":3`))
@@ -367,6 +370,7 @@ func TestRefusals(t *testing.T) {
 func TestAPoisonedSequenceFailsAlone(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, rt *onnx.Runtime, graph string) {
+		t.Helper()
 		e := tiny(t, rt, graph, model.Generate{})
 		var ids []engine.SeqID
 		var want []string

@@ -258,23 +258,23 @@ func (g *graph) readCache(s *onnx.Spec, c *config) (cacheSpec, error) {
 }
 
 // fill finds the sequence's axis and fills dimensions that only the configuration tells.
-func (spec *cacheSpec) fill(c *config) error {
-	last := len(spec.dims) - 1
-	if spec.dims[last] <= 0 && c.headDim > 0 {
-		spec.dims[last] = int64(c.headDim)
+func (c *cacheSpec) fill(from *config) error {
+	last := len(c.dims) - 1
+	if c.dims[last] <= 0 && from.headDim > 0 {
+		c.dims[last] = int64(from.headDim)
 	}
-	spec.axis = 1 // [batch, tokens, heads, width], if the heads are known and the tokens are not
-	if last == 3 && (spec.dims[1] > 0 || spec.dims[2] <= 0) {
-		spec.axis = 2 // [batch, heads, tokens, width]
-		if spec.dims[1] <= 0 {
-			spec.dims[1] = int64(c.heads)
+	c.axis = 1 // [batch, tokens, heads, width], if the heads are known and the tokens are not
+	if last == 3 && (c.dims[1] > 0 || c.dims[2] <= 0) {
+		c.axis = 2 // [batch, heads, tokens, width]
+		if c.dims[1] <= 0 {
+			c.dims[1] = int64(from.heads)
 		}
 	}
-	if spec.dims[spec.axis] > 0 {
-		return fmt.Errorf("its length is fixed at %d tokens", spec.dims[spec.axis])
+	if c.dims[c.axis] > 0 {
+		return fmt.Errorf("its length is fixed at %d tokens", c.dims[c.axis])
 	}
-	for i, d := range spec.dims[1:] {
-		if i+1 != spec.axis && (d <= 0 || d > 1<<20) {
+	for i, d := range c.dims[1:] {
+		if i+1 != c.axis && (d <= 0 || d > 1<<20) {
 			return fmt.Errorf("dimension %d is not known: say num_key_value_heads and head_dim in %s", i+1, configFile)
 		}
 	}

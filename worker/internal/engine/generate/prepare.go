@@ -122,7 +122,7 @@ func (e *Engine) addChoices(s *sequence) error {
 		return err
 	}
 	for i := range s.in.N {
-		p.Stream = uint64(i) //nolint:gosec // not negative
+		p.Stream = uint64(i)
 		c := &choice{sequence: s, index: i, stop: stopper{stops: s.in.Stop}}
 		if c.sampler, err = sample.New(p, e.graph.vocab); err != nil {
 			return err
@@ -140,7 +140,7 @@ func (e *Engine) addChoices(s *sequence) error {
 
 // params are the request's, where it has them, and else the model's own.
 func (e *Engine) params(in *input.Chat) (sample.Params, error) {
-	p, d, r := sample.Default(), &e.defaults, &in.Sampling
+	p, d, r := sample.Default(), &e.config.defaults, &in.Sampling
 	if d.greedy {
 		p.Temperature = 0
 	}

@@ -67,7 +67,7 @@ func (s *spoken) probe() {
 func (s *spoken) about() job.About {
 	longest := 0
 	for id := range s.tokenizer.VocabSize() {
-		longest = max(longest, len(s.bytes(int32(id)))) //nolint:gosec // an id
+		longest = max(longest, len(s.bytes(int32(id))))
 	}
 	for _, a := range s.tokenizer.Added() {
 		longest = max(longest, len(a.Content))
