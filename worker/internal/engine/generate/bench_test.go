@@ -124,6 +124,31 @@ func BenchmarkSharedPrompt(b *testing.B) {
 	}
 }
 
+// BenchmarkFormat is what a token costs with and without a response_format.
+func BenchmarkFormat(b *testing.B) {
+	const schema = `{"type":"object","properties":{"a":{"type":"array","minItems":12,"maxItems":12,"items":{"type":"object",` +
+		`"properties":{"name":{"type":"string","maxLength":12},"age":{"type":"integer"}},"required":["name","age"]}}},"required":["a"]}`
+	for name, format := range map[string]string{
+		"none": "", "json": `,"response_format":{"type":"json_object"}`,
+		"schema": `,"response_format":{"type":"json_schema","json_schema":{"schema":` + schema + `}}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			e := demo(b, withoutPrefixes)
+			tokens := 0
+			run := func() {
+				a := single(b, e, ask("a person as JSON: ", 150, `,"temperature":0`+format))
+				tokens += a.result.OutputTokens
+			}
+			run()
+			tokens = 0
+			for b.Loop() {
+				run()
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(tokens), "µs/token")
+		})
+	}
+}
+
 // BenchmarkCancel is the time from Cancel until the next sequence is in.
 func BenchmarkCancel(b *testing.B) {
 	e := demo(b, func(g *model.Generate) { g.MaxSequences = 1 })

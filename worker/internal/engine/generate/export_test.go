@@ -30,3 +30,31 @@ func (s *Stopper) Add(text string) (string, bool) { return s.add(text) }
 
 // Flush is flush.
 func (s *Stopper) Flush() string { return s.flush() }
+
+// RunRowsAlone makes the engine run its rows one by one.
+func (e *Engine) RunRowsAlone() { e.graph.padding = padNone }
+
+// Thinker is a thinker, within a thought already or not.
+type Thinker struct{ t thinker }
+
+// NewThinker makes one.
+func NewThinker(within bool) *Thinker {
+	t := &Thinker{}
+	if within {
+		t.t.state = thinkOn
+	}
+	return t
+}
+
+// Add is add, thoughts and text apart.
+func (t *Thinker) Add(s string) (thought, text string) { return apart(t.t.add(s)) }
+
+// Flush is flush.
+func (t *Thinker) Flush() (thought, text string) { return apart(t.t.flush()) }
+
+func apart(pieces []piece) (thought, text string) {
+	for _, p := range pieces {
+		thought, text = thought+p.reasoning, text+p.text
+	}
+	return thought, text
+}

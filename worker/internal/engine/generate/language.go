@@ -7,15 +7,15 @@ import (
 // language is what the engine needs of tokenizer and chat template.
 type language interface {
 	// prompt renders a request and turns it into tokens. Faults are the caller's.
-	prompt(c *input.Chat) ([]int32, error)
+	prompt(c *input.Chat) (Start, error)
 	// decoder makes one that turns the tokens of an answer into text, never half a character.
 	decoder() streamDecoder
 	// splitter makes one that tells thoughts, tool calls and text apart.
-	splitter(c *input.Chat) splitter
+	splitter(s *sequence) splitter
 	// bytes is what a token adds to a text.
 	bytes(id int32) []byte
 	// thought is the token by which the model may begin to think by itself; -1: it does not, or the prompt has begun it.
-	thought(c *input.Chat) int32
+	thought(s *sequence) int32
 	// id finds a token by its text.
 	id(token string) (int32, bool)
 }

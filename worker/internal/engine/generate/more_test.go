@@ -45,19 +45,70 @@ func TestStopper(t *testing.T) {
 		{[]string{"END"}, []string{"the EN"}, "the EN", false},
 	} {
 		s := generate.NewStopper(c.stops...)
-		got, found := "", false
+		var got strings.Builder
+		found := false
 		for _, p := range c.parts {
 			var certain string
 			certain, found = s.Add(p)
-			got += certain
+			got.WriteString(certain)
 			if found {
 				break
 			}
 		}
-		got += s.Flush()
-		assert.Equal(t, c.want, got, "%v", c)
+		got.WriteString(s.Flush())
+		assert.Equal(t, c.want, got.String(), "%v", c)
 		assert.Equal(t, c.found, found, "%v", c)
 	}
+}
+
+func TestThinker(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		within        bool
+		all           string
+		thought, text string
+	}{
+		{false, "hello", "", "hello"},
+		{false, " \nhello", "", " \nhello"},
+		{false, "<think>\nI see.\n\n</think>\n\nHello </think> there\n", "I see.", "Hello </think> there\n"},
+		{false, "\n<think>\n\n</think>\n\nHello", "", "Hello"},
+		{true, "so </thin it is\n</think>yes", "so </thin it is", "yes"},
+		{true, "for ever ", "for ever", ""},
+		{false, "<thi", "", "<thi"},
+		{false, "<thinking>", "", "<thinking>"},
+		{false, "", "", ""},
+	} {
+		for _, size := range []int{1, 3, 100} {
+			s := generate.NewThinker(c.within)
+			var thought, text strings.Builder
+			for rest := c.all; rest != ""; {
+				n := min(size, len(rest))
+				a, b := s.Add(rest[:n])
+				thought.WriteString(a)
+				text.WriteString(b)
+				rest = rest[n:]
+			}
+			a, b := s.Flush()
+			assert.Equal(t, c.thought, thought.String()+a, "%q by %d", c.all, size)
+			assert.Equal(t, c.text, text.String()+b, "%q by %d", c.all, size)
+		}
+	}
+}
+
+// TestThoughtsComeBeforeAFormat makes the model think, by a bias that outweighs what it would rather do.
+func TestThoughtsComeBeforeAFormat(t *testing.T) {
+	t.Parallel()
+	rt := runtime(t)
+	t.Cleanup(func() { require.NoError(t, rt.Close()) })
+	e := tiny(t, rt, "plain.onnx", model.Generate{})
+	const format = `"response_format":{"type":"json_schema","json_schema":{"schema":{"enum":["a","b"]}}}`
+	a := single(t, e, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":20,`+format+`}`))
+	assert.Contains(t, []string{`"a"`, `"b"`}, textOf(t, a.output))
+	const biased = `,"logit_bias":{"258":100},"frequency_penalty":2,`
+	a = single(t, e, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":60`+biased+format+`}`))
+	assert.Contains(t, a.output, `"finish_reason":"length"`, "it thinks for ever")
+	a = single(t, e, []byte(`{"messages":[{"role":"user","content":"x"}],"think":false,"max_tokens":60`+biased+format+`}`))
+	assert.Contains(t, []string{`"a"`, `"b"`}, textOf(t, a.output), "it may not think")
 }
 
 // steps counts the steps until a sequence ends.
@@ -250,6 +301,33 @@ func TestLoadRefuses(t *testing.T) {
 	assert.Greater(t, mem.Weights, int64(50_000))
 }
 
+// TestRowsThatCannotShareARun is what a graph gets whose way of attention is not known.
+func TestRowsThatCannotShareARun(t *testing.T) {
+	t.Parallel()
+	rt := runtime(t)
+	t.Cleanup(func() { require.NoError(t, rt.Close()) })
+	e, alone := tiny(t, rt, "plain.onnx", model.Generate{}), tiny(t, rt, "plain.onnx", model.Generate{})
+	e.RunRowsAlone()
+	var ids []engine.SeqID
+	var want []string
+	for i, p := range prompts(5, 31) {
+		more := ""
+		if i == 1 {
+			more = `,"n":3`
+		}
+		in := ask(p, 5+3*i, more)
+		id, err := admit(t, e, in)
+		require.NoError(t, err)
+		ids, want = append(ids, id), append(want, single(t, alone, in).output)
+	}
+	all := drive(t, e, ids...)
+	for i, id := range ids {
+		require.NoError(t, all[id].err)
+		assert.Equal(t, want[i], all[id].output)
+	}
+	single(t, e, ask("and again", 5, ""))
+}
+
 func TestThroughTheRunner(t *testing.T) {
 	t.Parallel()
 	rt := runtime(t)
@@ -284,7 +362,7 @@ func TestThroughTheRunner(t *testing.T) {
 				}
 				return nil
 			})
-			if i%3 == 0 {
+			if i%3 == 0 && err != nil { // else its end was under way before the fourth delta was read
 				assert.ErrorIs(t, err, context.Canceled)
 				return
 			}

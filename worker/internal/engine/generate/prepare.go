@@ -32,7 +32,7 @@ func (e *Engine) prepare(ctx context.Context, r engine.Request) (*sequence, erro
 	} else {
 		err = e.textOnly(in)
 		if err == nil {
-			s.start.IDs, err = e.language.prompt(in)
+			s.start, err = e.language.prompt(in)
 		}
 	}
 	if err != nil {
@@ -128,8 +128,8 @@ func (e *Engine) addChoices(s *sequence) error {
 			return err
 		}
 		c.sampler.Prompt(s.start.IDs)
-		c.decoder, c.splitter = e.language.decoder(), e.language.splitter(s.in)
-		if c.constraint, err = e.constrain(matcher, e.language.thought(s.in)); err != nil {
+		c.decoder, c.splitter = e.language.decoder(), e.language.splitter(s)
+		if c.constraint, err = e.constrain(matcher, e.language.thought(s)); err != nil {
 			return err
 		}
 		s.choices = append(s.choices, c)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,8 +23,9 @@ type spoken struct {
 	tokenizer *text.Tokenizer
 	template  *chat.Template // nil where the model has none
 	specials  []string
-	tools     bool // the template writes tools
-	thinks    bool // the template can turn thinking on or off
+	tools     bool             // the template writes tools
+	thinks    bool             // the template can turn thinking on or off
+	tags      map[int32]string // special tokens that are told as text
 }
 
 func loadLanguage(files fs.FS) (*spoken, error) {
@@ -31,7 +33,12 @@ func loadLanguage(files fs.FS) (*spoken, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spoken{tokenizer: t, specials: t.Specials()}
+	s := &spoken{tokenizer: t, specials: t.Specials(), tags: map[int32]string{}}
+	for _, tag := range []string{thinkOpen, thinkClose} {
+		if id, ok := t.ID(tag); ok && slices.Contains(s.specials, tag) {
+			s.tags[id] = tag
+		}
+	}
 	if s.template, err = chat.Load(files); errors.Is(err, chat.ErrNone) {
 		return s, nil
 	} else if err != nil {
@@ -93,22 +100,57 @@ func (s *spoken) render(c *input.Chat) (chat.Prompt, error) {
 	return s.template.Render(r)
 }
 
-func (s *spoken) prompt(c *input.Chat) ([]int32, error) {
+func (s *spoken) prompt(c *input.Chat) (Start, error) {
 	if c.Prompt != nil {
-		return s.tokenizer.Encode(*c.Prompt, text.Options{}).IDs, nil
+		return Start{IDs: s.tokenizer.Encode(*c.Prompt, text.Options{}).IDs}, nil
 	}
 	p, err := s.render(c)
 	if err != nil {
-		return nil, err
+		return Start{}, err
 	}
-	return s.tokenizer.Encode(p.Text, text.Options{Bare: true, Plain: p.Plain}).IDs, nil
+	return Start{
+		IDs:      s.tokenizer.Encode(p.Text, text.Options{Bare: true, Plain: p.Plain}).IDs,
+		Thinking: strings.HasSuffix(strings.TrimRight(p.Text, " \n"), thinkOpen),
+	}, nil
 }
 
-func (s *spoken) decoder() streamDecoder { return text.NewDecoder(s.tokenizer, true) }
+func (s *spoken) decoder() streamDecoder {
+	return &tagged{StreamDecoder: text.NewDecoder(s.tokenizer, true), tags: s.tags}
+}
 
-func (s *spoken) splitter(*input.Chat) splitter { return &plain{} }
+// tagged is a decoder that writes the tags of thoughts also where the tokenizer calls them special.
+type tagged struct {
+	*text.StreamDecoder
+	tags map[int32]string
+}
 
-func (s *spoken) thought(*input.Chat) int32 { return -1 }
+// Next is the decoder's, or a tag.
+func (d *tagged) Next(id int32) string {
+	if tag, ok := d.tags[id]; ok {
+		return d.Flush() + tag
+	}
+	return d.StreamDecoder.Next(id)
+}
+
+// splitter finds thoughts in what answers messages, if the model knows the tag. A raw prompt's answer is text.
+func (s *spoken) splitter(q *sequence) splitter {
+	_, known := s.tokenizer.ID(thinkOpen)
+	switch {
+	case q.in.Prompt != nil || !known && !q.start.Thinking:
+		return &plain{}
+	case q.start.Thinking:
+		return &thinker{state: thinkOn}
+	}
+	return &thinker{}
+}
+
+func (s *spoken) thought(q *sequence) int32 {
+	off := q.in.Think != nil && !*q.in.Think
+	if id, ok := s.tokenizer.ID(thinkOpen); ok && s.thinks && !off && q.in.Prompt == nil && !q.start.Thinking {
+		return id
+	}
+	return -1
+}
 
 func (s *spoken) bytes(id int32) []byte { return s.tokenizer.TokenBytes(id) }
 
