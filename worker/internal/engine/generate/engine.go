@@ -172,7 +172,7 @@ func (e *Engine) configure(g *model.Generate, c *config) error {
 	e.maxTokens = firstSet(g.MaxTokens, c.defaults.maxTokens, DefaultMaxTokens)
 	e.reuse = (g.PrefixCache == nil || *g.PrefixCache) && !e.graph.useCache
 	if e.cost(1, 1) > e.budget {
-		return fmt.Errorf("generate.kv_cache: %d bytes hold no sequence at all; one token takes %d", e.budget, 2*e.graph.perToken)
+		return fmt.Errorf("generate.kv_cache: %d bytes hold no sequence at all; one token takes %d", e.budget, e.graph.tokenCost())
 	}
 	return nil
 }
@@ -217,14 +217,14 @@ func (e *Engine) Slots() int { return e.maxRows }
 // About tells what the model takes.
 func (e *Engine) About() job.About { return e.about }
 
-// cost is what so many rows of so many tokens take of the KV cache: as many bytes again for the slab that is written.
+// cost is what so many rows of so many tokens take of the KV cache.
 func (e *Engine) cost(rows, tokens int) int64 {
-	return 2 * int64(rows) * int64(tokens+headroom) * e.graph.perToken
+	return int64(rows) * int64(tokens+headroom) * e.graph.tokenCost()
 }
 
 // holds is how many tokens one row may have.
 func (e *Engine) holds(rows int) int {
-	return int(e.budget/(2*int64(rows)*e.graph.perToken)) - headroom
+	return int(e.budget/(int64(rows)*e.graph.tokenCost())) - headroom
 }
 
 // Admit takes in a request that Prepare has prepared. engine.ErrBusy: there are as many sequences as fit, or the KV

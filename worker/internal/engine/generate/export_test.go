@@ -58,3 +58,9 @@ func apart(pieces []piece) (thought, text string) {
 	}
 	return thought, text
 }
+
+// InPlace tells whether the decoder writes its cache where it reads it.
+func (e *Engine) InPlace() bool { return e.graph.inPlace }
+
+// TwoSlabs makes the engine write its cache apart from where it reads it.
+func (e *Engine) TwoSlabs() { e.graph.inPlace = false }

@@ -188,6 +188,7 @@ func TestBatchedIsSingle(t *testing.T) {
 	each(t, func(t *testing.T, rt *onnx.Runtime, graph string) {
 		t.Helper()
 		alone := tiny(t, rt, graph, model.Generate{PrefixCache: new(bool)})
+		assert.Equal(t, graph == "group.onnx", alone.InPlace())
 		together := tiny(t, rt, graph, model.Generate{PrefillChunk: 16})
 		r := rand.New(rand.NewPCG(3, 4))
 		var inputs [][]byte
@@ -352,7 +353,7 @@ func TestRefusals(t *testing.T) {
 	assert.Contains(t, a.output, `"finish_reason":"length"`)
 
 	token := int64(2 * 2 * 2 * 2 * 16 * 4) // twice layers × (key, value) × heads × width × 4
-	small := tiny(t, rt, "plain.onnx", model.Generate{KVCache: model.Size(token * (64 + 100)), PrefixCache: new(bool)})
+	small := tiny(t, rt, "plain.onnx", model.Generate{KVCache: model.Size(token * (128 + 100)), PrefixCache: new(bool)})
 	_, err = admit(t, small, ask(strings.Repeat("x", 101), 5, ""))
 	assert.Equal(t, "the prompt has 101 tokens and the model's KV cache holds 100 for each of 1 answers", fault.From(err).Detail)
 	_, err = admit(t, small, ask(strings.Repeat("x", 90), 50, ""))

@@ -50,6 +50,7 @@ type graph struct {
 	vocab    int
 	cache    []cacheSpec
 	padding  padding
+	inPlace  bool  // a run writes the cache where it reads it, behind each row's tokens
 	perToken int64 // bytes of the cache that one token takes
 }
 
@@ -72,6 +73,15 @@ func (c *cacheSpec) shape(into []int64, rows, tokens int) []int64 {
 
 // bytes is how much that takes.
 func (c *cacheSpec) bytes(rows, tokens int) int { return rows * c.outer * tokens * c.inner }
+
+// tokenCost is the bytes of the cache that a token of a row takes: what a run reads and what it writes lie apart, unless
+// it works in place.
+func (g *graph) tokenCost() int64 {
+	if g.inPlace {
+		return g.perToken
+	}
+	return 2 * g.perToken
+}
 
 // modelFiles are the names under which exporters write a decoder, the likeliest first.
 func modelFiles() []string {

@@ -3,18 +3,21 @@ package generate
 import "slices"
 
 const (
-	slack    = 32 // tokens that the padding may be longer than the longest row before the rows are laid out anew
-	headroom = 64 // tokens a row that a slab has room for when it grows
+	slack    = 32  // tokens that the padding may be longer than the longest row before the rows are laid out anew
+	headroom = 128 // tokens a row that a slab has room for when it grows
 )
 
 // lane is the KV cache of some rows that run together. Rows lie one after the other, each padded to past tokens. It
 // belongs to whoever steps the engine.
+//
+// A graph that works in place has one slab a tensor: past is its length, with room behind each row's tokens. Any other
+// has two, and past is what the longest row has.
 type lane struct {
 	g    *graph
 	rows []*row
 	past int      // tokens of each row, padding counted
 	cur  [][]byte // a slab for each tensor of the cache; what lies after the rows is room
-	next [][]byte // what the next run writes
+	next [][]byte // what the next run writes; not for a graph that works in place
 }
 
 // row is one sequence in a lane.
@@ -36,6 +39,23 @@ func (l *lane) at(r *row) int {
 	return l.past - r.length
 }
 
+// length is how long rows are made whose longest has so many tokens.
+func (l *lane) length(tokens int) int {
+	if l.g.inPlace {
+		return tokens + headroom
+	}
+	return tokens
+}
+
+// longest is the tokens of the longest row.
+func (l *lane) longest() int {
+	n := 0
+	for _, r := range l.rows {
+		n = max(n, r.length)
+	}
+	return n
+}
+
 // bytes is the memory that the lane holds.
 func (l *lane) bytes() int64 {
 	var n int64
@@ -43,6 +63,15 @@ func (l *lane) bytes() int64 {
 		n += int64(cap(l.cur[i]) + cap(l.next[i]))
 	}
 	return n
+}
+
+// spare is how many bytes more a slab of so many rows gets when it grows. One that is worked on in place has its room in
+// the rows.
+func (g *graph) spare(c *cacheSpec, rows int) int {
+	if g.inPlace {
+		return 0
+	}
+	return c.bytes(rows, headroom)
 }
 
 // room makes a slab hold n bytes, and keeps its first ones; where it must grow it has more to spare.
@@ -58,17 +87,17 @@ func room(slab []byte, n, keep, spare int) []byte {
 // add puts a row of another lane's first tokens into the lane, as its last.
 func (l *lane) add(r, from *row, source *lane) {
 	if len(l.rows) == 0 {
-		l.past = r.length
+		l.past = l.length(r.length)
 	}
 	if r.length > l.past {
-		l.relayout(r.length)
+		l.relayout(l.length(r.length))
 	}
 	n := len(l.rows)
 	for i := range l.g.cache {
 		c := &l.g.cache[i]
 		used := c.bytes(n, l.past)
 		need := c.bytes(n+1, l.past)
-		l.cur[i] = room(l.cur[i], need, used, c.bytes(n+1, headroom))
+		l.cur[i] = room(l.cur[i], need, used, l.g.spare(c, n+1))
 		copyRow(c, l.cur[i][used:], l.past, l.at(r), r.length, source.row(i, from), source.past, source.at(from))
 	}
 	l.rows = append(l.rows, r)
@@ -76,21 +105,27 @@ func (l *lane) add(r, from *row, source *lane) {
 
 // addPart makes the first tokens of another lane's row, as many as r has, the lane's only row.
 func (l *lane) addPart(r, from *row, source *lane) {
-	l.past = r.length
+	l.past = l.length(r.length)
+	l.fill(r, from, source)
+}
+
+// fill makes the first tokens of another lane's row the lane's only row.
+func (l *lane) fill(r, from *row, source *lane) {
 	for i := range l.g.cache {
 		c := &l.g.cache[i]
-		l.cur[i] = room(l.cur[i], c.bytes(1, l.past), 0, c.bytes(1, headroom))
-		copyRow(c, l.cur[i], l.past, 0, r.length, source.row(i, from), source.past, source.at(from))
+		l.cur[i] = room(l.cur[i], c.bytes(1, l.past), 0, l.g.spare(c, 1))
+		copyRow(c, l.cur[i], l.past, l.at(r), r.length, source.row(i, from), source.past, source.at(from))
 	}
 	l.rows = append(l.rows[:0], r)
 }
 
-// addExact is addPart with no room to grow.
+// addExact is addPart without room to grow.
 func (l *lane) addExact(r, from *row, source *lane) {
 	for i := range l.g.cache {
 		l.cur[i] = make([]byte, l.g.cache[i].bytes(1, r.length))
 	}
-	l.addPart(r, from, source)
+	l.past = r.length
+	l.fill(r, from, source)
 }
 
 // take makes the lane hold what another did, whose only row it was. The other is empty then.
@@ -123,12 +158,9 @@ func (l *lane) remove(r *row) {
 	}
 	l.rows[last] = nil
 	l.rows = l.rows[:last]
-	longest := 0
-	for _, r := range l.rows {
-		longest = max(longest, r.length)
-	}
-	if l.past > longest+longest/4+slack {
-		l.relayout(longest)
+	longest := l.longest()
+	if length := l.length(longest); l.past > length+longest/4+slack {
+		l.relayout(length)
 	}
 }
 
@@ -137,7 +169,7 @@ func (l *lane) relayout(past int) {
 	for i := range l.g.cache {
 		c := &l.g.cache[i]
 		size := c.bytes(1, past)
-		l.next[i] = room(l.next[i], len(l.rows)*size, 0, c.bytes(len(l.rows), headroom))
+		l.next[i] = room(l.next[i], len(l.rows)*size, 0, l.g.spare(c, len(l.rows)))
 		for k, r := range l.rows {
 			at := 0
 			if l.g.padding != padRight {
@@ -148,6 +180,9 @@ func (l *lane) relayout(past int) {
 	}
 	l.cur, l.next = l.next, l.cur
 	l.past = past
+	if l.g.inPlace {
+		clear(l.next)
+	}
 }
 
 // copyRow copies tokens of one row's block into another's, and clears the padding there: what a masked place holds must
@@ -163,10 +198,12 @@ func copyRow(c *cacheSpec, to []byte, toPast, toAt, tokens int, from []byte, fro
 	}
 }
 
-// swap makes what a run has written the lane's cache, with so many tokens more.
-func (l *lane) swap(tokens int) {
-	l.cur, l.next = l.next, l.cur
-	l.past += tokens
+// ran makes what a run has written the lane's cache, with so many tokens more.
+func (l *lane) ran(tokens int) {
+	if !l.g.inPlace {
+		l.cur, l.next = l.next, l.cur
+		l.past += tokens
+	}
 	for _, r := range l.rows {
 		r.length += tokens
 	}

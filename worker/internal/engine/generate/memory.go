@@ -11,7 +11,7 @@ import (
 // Memory is what a model takes, in bytes.
 type Memory struct {
 	Weights   int64 // of the decoder's files, which ONNX Runtime reads into memory
-	PerToken  int64 // of the KV cache, for one token of one sequence, counted twice as a run reads one copy and writes another
+	PerToken  int64 // of the KV cache, for one token of one sequence, counted twice, as a run reads one copy and writes another; once where the graph turns out to work in place
 	Sequence  int64 // of the KV cache, for a sequence as long as the context
 	KVCache   int64 // the most that all sequences and kept prefixes take
 	Context   int   // tokens
@@ -30,7 +30,7 @@ func Estimate(dir string, m *model.Manifest) (Memory, error) {
 		return Memory{}, err
 	}
 	mem := Memory{
-		PerToken: 2 * e.graph.perToken, Sequence: e.cost(1, e.context), KVCache: e.budget, Context: e.context, Sequences: e.maxRows,
+		PerToken: e.graph.tokenCost(), Sequence: e.cost(1, e.context), KVCache: e.budget, Context: e.context, Sequences: e.maxRows,
 	}
 	for _, name := range append([]string{filepath.Base(e.graph.file)}, e.graph.header.External...) {
 		st, err := os.Stat(filepath.Join(filepath.Dir(files.Path(e.graph.file)), filepath.FromSlash(name)))

@@ -378,3 +378,25 @@ func TestThroughTheRunner(t *testing.T) {
 	require.NoError(t, r.Close())
 	require.NoError(t, rt.Close())
 }
+
+// TestOneModelInThreeForms: attention written out, fused, and fused with a cache that is written in place.
+func TestOneModelInThreeForms(t *testing.T) {
+	t.Parallel()
+	rt := runtime(t)
+	t.Cleanup(func() { require.NoError(t, rt.Close()) })
+	plain, group := tiny(t, rt, "plain.onnx", model.Generate{}), tiny(t, rt, "group.onnx", model.Generate{})
+	apart := tiny(t, rt, "group.onnx", model.Generate{})
+	apart.TwoSlabs()
+	for _, e := range []*generate.Engine{group, apart} {
+		var ids []engine.SeqID
+		for _, p := range prompts(8, 15) {
+			id, err := admit(t, e, ask(p, 150, ""))
+			require.NoError(t, err)
+			ids = append(ids, id)
+		}
+		all := drive(t, e, ids...)
+		for i, p := range prompts(8, 15) {
+			assert.Equal(t, single(t, plain, ask(p, 150, "")).output, all[ids[i]].output)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/penstock-dev/penstock/shared/tensor"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
@@ -67,6 +69,9 @@ func (r *runs) free() {
 // forward runs the decoder over a lane. The cache goes on where it was; the logits of each row's last token are read by
 // last. When it fails the lane is as it was.
 func (r *runs) forward(ctx context.Context, l *lane, t tokens) error {
+	if l.g.inPlace && l.longest()+t.count > l.past {
+		l.relayout(l.length(l.longest() + t.count))
+	}
 	rows, past := len(l.rows), l.past
 	r.inputs, r.outputs = r.inputs[:0], r.outputs[:0]
 	if err := errors.Join(r.feed(l, t), r.bindLogits(rows, t.count)); err != nil {
@@ -75,13 +80,18 @@ func (r *runs) forward(ctx context.Context, l *lane, t tokens) error {
 	for i := range r.g.cache {
 		c := &r.g.cache[i]
 		r.dims = c.shape(r.dims, rows, past)
-		if err := r.past[i].Bind(c.dtype, l.cur[i][:c.bytes(rows, past)], r.dims...); err != nil {
+		reads, length := l.cur[i][:c.bytes(rows, past)], past
+		if err := r.past[i].Bind(c.dtype, reads, r.dims...); err != nil {
 			return err
 		}
-		size := c.bytes(rows, past+t.count)
-		l.next[i] = room(l.next[i], size, 0, c.bytes(rows, headroom))
-		r.dims = c.shape(r.dims, rows, past+t.count)
-		if err := r.present[i].Bind(c.dtype, l.next[i][:size], r.dims...); err != nil {
+		writes := reads
+		if !r.g.inPlace {
+			length += t.count
+			l.next[i] = room(l.next[i], c.bytes(rows, length), 0, r.g.spare(c, rows))
+			writes = l.next[i]
+		}
+		r.dims = c.shape(r.dims, rows, length)
+		if err := r.present[i].Bind(c.dtype, writes, r.dims...); err != nil {
 			return err
 		}
 		r.inputs, r.outputs = append(r.inputs, &r.past[i]), append(r.outputs, &r.present[i])
@@ -89,7 +99,7 @@ func (r *runs) forward(ctx context.Context, l *lane, t tokens) error {
 	if err := r.session.Run(ctx, r.inputs, r.outputs); err != nil {
 		return err
 	}
-	l.swap(t.count)
+	l.ran(t.count)
 	return nil
 }
 
@@ -149,6 +159,9 @@ func (r *runs) feedFlags(past int) error {
 
 func (r *runs) fillMask(l *lane, count int) error {
 	width := l.past + count
+	if l.g.inPlace {
+		width = l.longest() + count
+	}
 	mask, err := r.mask.Shape(int64(len(l.rows)), int64(width))
 	if err != nil {
 		return err
@@ -203,25 +216,50 @@ func halves(into []float32, from []byte) {
 	}
 }
 
-// warmUp runs one token, which shows that the graph gives the shapes that it says.
+// warmUp runs two tokens, which shows that the graph gives the shapes that it says, and tries whether it works in place.
 func (r *runs) warmUp(ctx context.Context, embedder *Embedder) error {
+	first, err := r.try(ctx, embedder)
+	if err != nil {
+		return err
+	}
+	if r.g.padding == padRight {
+		r.g.inPlace = true
+		again, err := r.try(ctx, embedder)
+		r.g.inPlace = err == nil && alike(first, again)
+	}
+	r.free()
+	return nil
+}
+
+// try runs two tokens and gives the logits of the second.
+func (r *runs) try(ctx context.Context, embedder *Embedder) ([]float32, error) {
 	l := newLane(r.g)
 	l.rows = append(l.rows, &row{})
 	t := tokens{count: 1, ids: make([]int64, 1), positions: make([]int64, r.g.axes)}
 	if r.g.embeds {
 		t.embeds = make([]float32, r.g.width)
 		if err := embedder.Embed(ctx, []int32{0}, t.embeds); err != nil {
-			return fmt.Errorf("the first vector failed: %w", err)
+			return nil, fmt.Errorf("the first vector failed: %w", err)
 		}
 	}
-	for range 2 {
-		if err := r.forward(ctx, l, t); err != nil {
-			return fmt.Errorf("its first run failed: %w", err)
-		}
+	for k := range 2 {
 		for i := range t.positions {
-			t.positions[i]++
+			t.positions[i] = int64(k)
+		}
+		if err := r.forward(ctx, l, t); err != nil {
+			return nil, fmt.Errorf("its first run failed: %w", err)
 		}
 	}
-	r.free()
-	return nil
+	logits, err := r.last(0, 1)
+	return slices.Clone(logits), err
+}
+
+// alike tells whether two rows of logits are the same but for rounding.
+func alike(a, b []float32) bool {
+	for i := range a {
+		if d := math.Abs(float64(a[i]) - float64(b[i])); !(d <= 1e-3*(1+math.Abs(float64(a[i])))) { // NaN too
+			return false
+		}
+	}
+	return true
 }
