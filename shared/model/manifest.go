@@ -39,6 +39,7 @@ type Manifest struct {
 	Embed    *Embed    `yaml:"embed"`    // of engine embed
 	Upstream *Upstream `yaml:"upstream"` // of engine upstream
 	Generate *Generate `yaml:"generate"` // of engine generate, and of the decoder of engine vision
+	Vision   *Vision   `yaml:"vision"`   // of engine vision
 }
 
 // Batch says how requests share a run.
@@ -156,7 +157,7 @@ func (m *Manifest) validate() error {
 	if m.Timeout < 0 {
 		return fmt.Errorf("timeout: %s is negative", m.Timeout)
 	}
-	return errors.Join(m.Uninlu.validate(), m.Embed.validate(), m.Generate.validate())
+	return errors.Join(m.Uninlu.validate(), m.Embed.validate(), m.Generate.validate(), m.Vision.validate())
 }
 
 func (e *Embed) validate() error {
