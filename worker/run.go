@@ -26,6 +26,7 @@ import (
 	"github.com/penstock-dev/penstock/worker/internal/engine/tensor"
 	"github.com/penstock-dev/penstock/worker/internal/engine/uninlu"
 	"github.com/penstock-dev/penstock/worker/internal/engine/upstream"
+	"github.com/penstock-dev/penstock/worker/internal/engine/vision"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
 	"github.com/penstock-dev/penstock/worker/internal/runner"
 )
@@ -233,6 +234,9 @@ func factories(rt *onnx.Runtime, cfg *Config, worker string) map[string]runner.F
 		}},
 		generate.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
 			return generate.New(rt, b.Dir, b.Manifest, generate.Options{Threads: b.Threads, Device: b.Manifest.Device})
+		}},
+		vision.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
+			return vision.New(rt, b.Dir, b.Manifest, vision.Options{Threads: b.Threads, Device: b.Manifest.Device})
 		}},
 		upstream.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
 			return upstream.New(b.Manifest, upstream.Environ)

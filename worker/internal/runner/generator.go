@@ -86,6 +86,9 @@ func (g *generator) run(ctx context.Context, r engine.Request, emit func([]byte)
 			return engine.Result{}, ctx.Err()
 		}
 		batch = g.take(s, batch)
+		if len(batch) >= manyUnheard {
+			batch = mergeDeltas(batch)
+		}
 		for i := range batch {
 			e := &batch[i]
 			if e.Delta != nil && emit != nil {
@@ -114,6 +117,26 @@ func (g *generator) prepare(ctx context.Context, r *engine.Request) (err error) 
 	}()
 	r.Prepared, err = p.Prepare(ctx, *r)
 	return err
+}
+
+// manyUnheard is how many events are left unheard where telling them takes longer than making them: deltas are then merged,
+// so that who reads along falls behind no further.
+const manyUnheard = 8
+
+// mergeDeltas puts neighboring pieces of the same text together.
+func mergeDeltas(events []engine.Event) []engine.Event {
+	out := events[:1]
+	for _, e := range events[1:] {
+		last := &out[len(out)-1]
+		if last.Delta != nil && e.Delta != nil && !last.Done && !e.Done {
+			var merged bool
+			if last.Delta, merged = job.MergeDelta(last.Delta, e.Delta); merged {
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // take swaps the stream's unheard events for memory to put the next ones in.
