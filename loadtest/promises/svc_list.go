@@ -8,6 +8,7 @@ func service() []scenario {
 		{"cancel", "How soon a job is canceled", cancels},
 		{"streams", "A thousand streams that wait", openStreams},
 		{"cut", "Ten thousand streams, each cut five times", cutStreams},
+		{"tokens", "What a token costs on its way", tokens},
 		{"leases", "Ten thousand jobs longer than their leases", leases},
 		{"retained", "A million retained jobs", retained},
 		{"kill9", "A worker is killed", killed},

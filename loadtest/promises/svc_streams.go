@@ -171,8 +171,11 @@ func (t *seen) add(o seen) {
 // followCut submits a job and reads its stream in pieces.
 func followCut(ctx context.Context, c *stack.Client, again bool) (t seen, err error) {
 	t.streams = 1
-	id, err := c.Submit(ctx, map[string]any{"ms": cutMillis, "tokens": cutTokens}, nil)
+	id, first, err := c.SubmitStream(ctx, map[string]any{"ms": cutMillis, "tokens": cutTokens}, nil)
 	if err != nil {
+		return t, err
+	}
+	if err := first.Body.Close(); err != nil { // the first cut, before anything was read
 		return t, err
 	}
 	path := "/v1/jobs/" + id + "/events"

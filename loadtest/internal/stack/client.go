@@ -219,3 +219,20 @@ func (c *Client) Stream(ctx context.Context, path, lastEventID string) (*http.Re
 	}
 	return c.open(ctx, http.MethodGet, path, header, nil)
 }
+
+// SubmitStream leaves a job and follows it in the same call; it goes on when the caller hangs up. The caller closes the
+// body; ctx ends it.
+func (c *Client) SubmitStream(ctx context.Context, input any, opts map[string]any) (id string, res *http.Response, err error) {
+	b, err := request(input, opts)
+	if err != nil {
+		return "", nil, err
+	}
+	res, err = c.open(ctx, http.MethodPost, "/v1/jobs", map[string]string{"Accept": "text/event-stream", "X-Detach": "true"}, b)
+	if err != nil {
+		return "", nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return "", nil, errors.Join(&StatusError{res.StatusCode, res.Status}, res.Body.Close())
+	}
+	return res.Header.Get("X-Job-Id"), res, nil
+}

@@ -148,7 +148,7 @@ func (h *held) show(ctx context.Context) {
 }
 
 // tellEvery is how often a job tells its deltas that nobody reads along; whoever comes later still finds them all.
-const tellEvery = 250 * time.Millisecond
+const tellEvery = 100 * time.Millisecond
 
 // emit takes a delta of a streaming model: it is written at once when the caller reads along, and else every tellEvery,
 // merged with what came since.

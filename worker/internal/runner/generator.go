@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,7 +131,7 @@ func mergeDeltas(events []engine.Event) []engine.Event {
 		last := &out[len(out)-1]
 		if last.Delta != nil && e.Delta != nil && !last.Done && !e.Done {
 			var merged bool
-			if last.Delta, merged = job.MergeDelta(last.Delta, e.Delta); merged {
+			if last.Delta, merged = job.MergeDelta(slices.Clip(last.Delta), e.Delta); merged {
 				continue
 			}
 		}
