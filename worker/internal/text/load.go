@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -205,21 +206,32 @@ func kindOf(raw jsontext.Value) (string, error) {
 	if len(raw) == 0 || raw.Kind() == 'n' {
 		return "", nil
 	}
-	var c struct {
-		Type string `json:"type"`
+	d := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return "", errors.New("a stage is not an object")
 	}
-	if err := loose(raw, &c); err != nil {
-		return "", err
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return "", err
+		}
+		if name.String() != "type" {
+			if err := d.SkipValue(); err != nil {
+				return "", err
+			}
+			continue
+		}
+		if t, err := d.ReadToken(); err == nil && t.Kind() == '"' {
+			return t.String(), nil
+		}
 	}
-	if c.Type == "" {
-		return "", errors.New("a stage has no type")
-	}
-	return c.Type, nil
+	return "", errors.New("a stage has no type")
 }
 
-// strict decodes and refuses what it does not know, so that no setting is passed over in silence.
+// strict decodes and refuses what it does not know, so that no setting is passed over in silence. Of a name that stands
+// twice the last counts, as in the reference; to find out would cost much in a large vocabulary.
 func strict(raw []byte, into any) error {
-	return json.Unmarshal(raw, into, json.RejectUnknownMembers(true))
+	return json.Unmarshal(raw, into, json.RejectUnknownMembers(true), jsontext.AllowDuplicateNames(true))
 }
 
 // loose decodes and passes over what it does not know.

@@ -35,33 +35,35 @@ func newTrie(ids map[string]int32) *trie {
 	t := &trie{nodes: []trieNode{{id: -1}}, label: []byte{0}}
 	type todo struct {
 		node   int32
-		lo, hi int
-		depth  int
+		lo, hi int32
 	}
-	queue := []todo{{0, 0, len(list), 0}}
-	for k := 0; k < len(queue); k++ {
-		q := queue[k]
-		lo := q.lo
-		if lo < q.hi && len(list[lo].token) == q.depth {
-			t.nodes[q.node].id = list[lo].id
-			lo++
-		}
-		t.nodes[q.node].first = int32(len(t.nodes)) //nolint:gosec // bounded by the file's size
-		for lo < q.hi {
-			c := list[lo].token[q.depth]
-			hi := lo + 1
-			for hi < q.hi && list[hi].token[q.depth] == c {
-				hi++
+	level, below := []todo{{0, 0, int32(len(list))}}, []todo(nil) //nolint:gosec // bounded by the file's size
+	for depth := 0; len(level) > 0; depth++ {
+		below = below[:0]
+		for _, q := range level {
+			lo := q.lo
+			if lo < q.hi && len(list[lo].token) == depth {
+				t.nodes[q.node].id = list[lo].id
+				lo++
 			}
-			child := int32(len(t.nodes)) //nolint:gosec // bounded by the file's size
-			t.nodes, t.label = append(t.nodes, trieNode{id: -1}), append(t.label, c)
-			t.nodes[q.node].count++
-			queue = append(queue, todo{child, lo, hi, q.depth + 1})
-			if q.node == 0 {
-				t.root[c] = child
+			t.nodes[q.node].first = int32(len(t.nodes)) //nolint:gosec // bounded by the file's size
+			for lo < q.hi {
+				c := list[lo].token[depth]
+				hi := lo + 1
+				for hi < q.hi && list[hi].token[depth] == c {
+					hi++
+				}
+				child := int32(len(t.nodes)) //nolint:gosec // bounded by the file's size
+				t.nodes, t.label = append(t.nodes, trieNode{id: -1}), append(t.label, c)
+				t.nodes[q.node].count++
+				below = append(below, todo{child, lo, hi})
+				if q.node == 0 {
+					t.root[c] = child
+				}
+				lo = hi
 			}
-			lo = hi
 		}
+		level, below = below, level
 	}
 	return t
 }

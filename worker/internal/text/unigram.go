@@ -37,6 +37,7 @@ func (v *scoredJSON) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
+	powers := newPowers()
 	for d.PeekKind() != ']' {
 		var kinds [4]jsontext.Kind
 		var token string
@@ -50,9 +51,7 @@ func (v *scoredJSON) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			case i == 1 && kinds[i] == '"':
 				token = t.String()
 			case i == 2 && kinds[i] == '0':
-				if score, err = t.Float(); err != nil {
-					return err
-				}
+				score = powers.number(t.String())
 			}
 		}
 		if kinds != [4]jsontext.Kind{'[', '"', '0', ']'} {
