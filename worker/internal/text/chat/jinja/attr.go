@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"math"
 	"math/big"
 	"strings"
 )
@@ -271,7 +272,7 @@ func numberAttr(v Value, name string) Value {
 	case "conjugate":
 		return method(name, func(r *run, a args) Value {
 			r.bind(name, a)
-			return v
+			return numberAttr(v, "real")
 		})
 	}
 	if isFloat {
@@ -280,7 +281,7 @@ func numberAttr(v Value, name string) Value {
 		}
 		return method(name, func(r *run, a args) Value {
 			r.bind(name, a)
-			return f == float64(int64(f))
+			return f == math.Trunc(f) && !math.IsInf(f, 0)
 		})
 	}
 	switch name {

@@ -87,11 +87,9 @@ func lazy(begin func() func() (Value, bool)) Value {
 
 // reversible gives the items of what reversed() takes.
 func (r *run) reversible(v Value) []Value {
-	switch x := v.(type) {
-	case *Str, *List, *Tuple, *Range, *Dict, *view:
+	switch v.(type) {
+	case *Str, *List, *Tuple, *Range, *Dict, *view, *Undefined:
 		return r.items(v)
-	case *Undefined:
-		r.undefined(x)
 	}
 	r.typeErr("'%s' object is not reversible", typeName(v))
 	return nil
@@ -102,7 +100,7 @@ func filterReverse(r *run, v Value, a args) Value {
 	switch x := v.(type) {
 	case *Str:
 		return r.sliceStr(x, x.len()-1, x.len(), -1)
-	case *List, *Tuple, *Range, *Dict, *view:
+	case *List, *Tuple, *Range, *Dict, *view, *Undefined:
 		items := r.items(v)
 		i := len(items)
 		typ := map[string]string{"list": "list_reverseiterator", "range": "range_iterator", "dict": "dict_reversekeyiterator"}[typeName(v)]
@@ -115,8 +113,6 @@ func filterReverse(r *run, v Value, a args) Value {
 			}
 			return items[i], true
 		}}
-	case *Undefined:
-		r.undefined(x)
 	}
 	items := r.drain(r.iter(v))
 	slices.Reverse(items)

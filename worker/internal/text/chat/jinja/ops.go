@@ -123,17 +123,10 @@ func (r *run) arith(op string, a, b Value) Value {
 		if s, ok := a.(*Str); ok {
 			return r.percent(s, b)
 		}
-	case "-":
-		if v := r.viewMinus(a, b); v != nil {
-			return v
-		}
 	}
 	r.unsupported(op, a, b)
 	return nil
 }
-
-// viewMinus would make sets, which templates have no other use for.
-func (r *run) viewMinus(_, _ Value) Value { return nil }
 
 func (r *run) add(a, b Value) Value {
 	switch x := a.(type) {
@@ -325,6 +318,9 @@ func (r *run) trueDiv(x, y *big.Int) Value {
 	if y.Sign() == 0 {
 		r.raise(Runtime, "division by zero")
 	}
+	if x.Sign() == 0 && y.Sign() < 0 {
+		return math.Copysign(0, -1)
+	}
 	f, _ := new(big.Rat).SetFrac(x, y).Float64()
 	if math.IsInf(f, 0) {
 		r.raise(Runtime, "integer division result too large for a float")
@@ -409,11 +405,39 @@ func (r *run) floatPow(x, y float64) Value {
 	if x < 0 && y != math.Trunc(y) && !math.IsInf(x, 0) && !math.IsNaN(y) {
 		r.raise(Runtime, "a negative number to a broken power is complex, which is not supported")
 	}
-	z := math.Pow(x, y)
+	z := exactPow(x, y)
 	if math.IsInf(z, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
 		r.raise(Runtime, "(34, 'Numerical result out of range')")
 	}
 	return z
+}
+
+// exactPow is math.Pow with its last digit right, for powers that are multiples of a half.
+func exactPow(x, y float64) float64 {
+	z := math.Pow(x, y)
+	if z == 0 || math.IsInf(z, 0) || math.IsNaN(z) || math.Abs(y) > 512 || 2*y != math.Trunc(2*y) {
+		return z
+	}
+	const prec = 256
+	base := new(big.Float).SetPrec(prec).SetFloat64(x)
+	n := int(math.Abs(2 * y))
+	if n%2 == 1 {
+		base.Sqrt(base)
+	} else {
+		n /= 2
+	}
+	out := new(big.Float).SetPrec(prec).SetInt64(1)
+	for ; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			out.Mul(out, base)
+		}
+		base.Mul(base, base)
+	}
+	if y < 0 {
+		out.Quo(new(big.Float).SetPrec(prec).SetInt64(1), out)
+	}
+	f, _ := out.Float64()
+	return f
 }
 
 func (r *run) compare(op string, a, b Value) bool {

@@ -58,10 +58,8 @@ func (p *percentRun) next() Value {
 func (p *percentRun) finish() {
 	left := p.tuple && p.used < len(p.items)
 	if !p.tuple && p.used == 0 {
-		switch x := p.one.(type) {
-		case *Dict, *List, *Range:
-		case *Undefined:
-			p.r.undefined(x)
+		switch p.one.(type) {
+		case *Dict, *List, *Range, *Undefined:
 		default:
 			left = true
 		}

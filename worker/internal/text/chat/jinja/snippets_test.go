@@ -52,9 +52,9 @@ func TestSnippets(t *testing.T) {
 		n, bad := 0, 0
 		for in.Scan() {
 			var want struct {
-				Src string
-				Out *string
-				Err string
+				Src string  `json:"src"`
+				Out *string `json:"out"`
+				Err string  `json:"err"`
 			}
 			require.NoError(t, json.Unmarshal(in.Bytes(), &want, jsontext.AllowInvalidUTF8(true)))
 			got, err := render(want.Src, vars)

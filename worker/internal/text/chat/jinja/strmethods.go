@@ -82,7 +82,9 @@ func strFunc(name string) strFn {
 		return func(r *run, s *Str, a args) Value {
 			items := r.drain(r.iter(r.positional(name, a, "iterable")[0]))
 			for i, e := range items {
-				if _, ok := e.(*Str); !ok {
+				if _, ok := e.(*Str); !ok && s.safe {
+					items[i] = r.str(e)
+				} else if !ok {
 					r.typeErr("sequence item %d: expected str instance, %s found", i, typeName(e))
 				}
 			}

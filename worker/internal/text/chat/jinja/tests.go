@@ -38,12 +38,14 @@ func testByName(name string) builtin {
 	case "filter":
 		return func(r *run, v Value, a args) Value {
 			r.bindFilter(name, v, a, "value")
+			r.hashable(v)
 			s, ok := v.(*Str)
 			return ok && filterByName(s.s) != nil
 		}
 	case "test":
 		return func(r *run, v Value, a args) Value {
 			r.bindFilter(name, v, a, "value")
+			r.hashable(v)
 			s, ok := v.(*Str)
 			return ok && testByName(s.s) != nil
 		}
@@ -142,4 +144,10 @@ func identical(a, b Value) bool {
 		return a == b
 	}
 	return a == b
+}
+
+func (r *run) hashable(v Value) {
+	if _, ok := hashKey(v); !ok {
+		r.typeErr("unhashable type: '%s'", typeName(v))
+	}
 }

@@ -209,6 +209,8 @@ func hashKey(v Value) (any, bool) {
 		return tupleHash(sb.String()), true
 	case *List, *Dict:
 		return nil, false
+	case *view:
+		return v, x.kind == "dict_values"
 	}
 	return v, true // by identity: pointers of this package
 }
