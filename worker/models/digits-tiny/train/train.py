@@ -111,7 +111,7 @@ def rounded(values: np.ndarray) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--to", type=Path, required=True, help="the model's folder, with 1/ and testdata/ in it")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=2026)
     args = parser.parse_args()
     torch.set_num_threads(1)
