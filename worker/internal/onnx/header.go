@@ -16,6 +16,7 @@ type Spec struct {
 	Name  string
 	DType tensor.DType // Invalid for a sequence, a map or an unknown type
 	Dims  []int64      // -1 where the size is free; nil when the rank is unknown
+	Names []string     // of the dimensions: equal names are equal sizes; "" where there is none
 }
 
 // Header is what a model file says of itself.

@@ -249,8 +249,8 @@ func TestHeader(t *testing.T) {
 	h, err := onnx.ReadHeader(write(t, addModel()))
 	require.NoError(t, err)
 	assert.Equal(t, []onnx.Spec{
-		{Name: "x", DType: tensor.Float32, Dims: []int64{-1, 3}},
-		{Name: "y", DType: tensor.Float32, Dims: []int64{-1, 3}},
+		{Name: "x", DType: tensor.Float32, Dims: []int64{-1, 3}, Names: []string{"batch", ""}},
+		{Name: "y", DType: tensor.Float32, Dims: []int64{-1, 3}, Names: []string{"batch", ""}},
 	}, h.Inputs)
 	assert.Equal(t, "sum", h.Outputs[0].Name)
 	assert.Equal(t, map[string]int64{"": 16}, h.Opset)

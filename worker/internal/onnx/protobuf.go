@@ -72,6 +72,8 @@ func inside(k kind, n uint64) kind {
 		return field(n, 2, kindShape)
 	case kindShape:
 		return field(n, 1, kindDim)
+	case kindDim:
+		return field(n, 2, kindString)
 	default:
 		return kindSkip
 	}
@@ -198,7 +200,7 @@ func (s *scanner) enter(k kind) {
 	case kindShape:
 		s.ranked = true
 	case kindDim:
-		s.spec.Dims = append(s.spec.Dims, -1)
+		s.spec.Dims, s.spec.Names = append(s.spec.Dims, -1), append(s.spec.Names, "")
 	case kindOpset:
 		s.dom, s.version = "", 0
 	case kindNode:
@@ -243,6 +245,8 @@ func (s *scanner) string(k kind, n uint64, size, end int64) error {
 		s.dom = string(b)
 	case k == kindValueInfo:
 		s.spec.Name = string(b)
+	case k == kindDim:
+		s.spec.Names[len(s.spec.Names)-1] = string(b)
 	case k == kindTensor:
 		s.tensorID = string(b)
 	case k == kindEntry && n == 1:

@@ -120,6 +120,9 @@ func (e *Engine) inspect(h *onnx.Header, batch bool) error {
 		if batch && s.Dims != nil && (len(s.Dims) == 0 || s.Dims[0] >= 0) {
 			return fmt.Errorf("input %q of shape %v has no free first axis, which tensor.batch needs", s.Name, s.Dims)
 		}
+		if first := axis(e.inputs); batch && first != "" && len(s.Names) > 0 && s.Names[0] != "" && s.Names[0] != first {
+			return fmt.Errorf("input %q counts %q on its first axis, and another input %q; tensor.batch needs them to be one", s.Name, s.Names[0], first)
+		}
 		e.inputs = append(e.inputs, s)
 		e.about.Inputs = append(e.about.Inputs, spec(s))
 	}
@@ -143,6 +146,16 @@ func (e *Engine) inspect(h *onnx.Header, batch bool) error {
 		return errors.New("the model has no outputs that are tensors")
 	}
 	return nil
+}
+
+// axis is what the graph calls the first axis of its inputs; empty where it has no name.
+func axis(inputs []onnx.Spec) string {
+	for _, s := range inputs {
+		if len(s.Names) > 0 && s.Names[0] != "" {
+			return s.Names[0]
+		}
+	}
+	return ""
 }
 
 // carried tells whether the protocol has the type.

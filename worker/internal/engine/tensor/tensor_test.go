@@ -35,7 +35,7 @@ func TestTensor(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *onnx.Runtime){
 		"every type": everyType, "special values": specialValues, "strings": stringsSurvive, "several": several,
 		"batch": batches, "batch of strings": batchesStrings, "no batch": sharesNothing, "lying batch": liesAboutBatch,
-		"refuses": refuses, "load refuses": loadRefuses, "cancel": cancels, "too large": tooLarge, "no inputs": noInputs, "demo model": demoModel,
+		"refuses": refuses, "load refuses": loadRefuses, "cancel": cancels, "too large": tooLarge, "no inputs": noInputs, "demo model": demoModel, "cases": cases, "odd": odd, "slow": slow,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
