@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/penstock-dev/penstock/shared/fault"
 	"github.com/penstock-dev/penstock/shared/input"
 	"github.com/penstock-dev/penstock/worker/internal/engine/generate/grammar"
@@ -50,65 +52,127 @@ func (e *Engine) grammarCache() (*grammar.Cache, error) {
 	return g.cache, g.err
 }
 
-// compile makes the matcher of a request's response_format, nil where anything may come.
+// compile makes the matcher of what a request holds its answer to, nil where anything may come: a call, if tool_choice
+// asks for one, or else the response_format.
 func (e *Engine) compile(in *input.Chat) (*grammar.Matcher, error) {
-	if in.Format.Kind != input.FormatJSON && in.Format.Kind != input.FormatSchema {
+	call := mustCall(in)
+	if !call && in.Format.Kind != input.FormatJSON && in.Format.Kind != input.FormatSchema {
 		return nil, nil //nolint:nilnil // nil: no matcher is wanted
 	}
 	cache, err := e.grammarCache()
 	if err != nil {
 		return nil, err
 	}
-	if in.Format.Kind == input.FormatJSON {
+	switch {
+	case call:
+		if _, ok := e.language.id(callOpen); !ok {
+			return nil, fault.Invalid("tool_choice", "this model can't be made to call a tool")
+		}
+		m, err := cache.Schema(callSchema(in, true))
+		if err != nil { // a tool's schema may ask for what no grammar can hold it to
+			m, err = cache.Schema(callSchema(in, false))
+		}
+		return m, fault.Under("tools", err)
+	case in.Format.Kind == input.FormatJSON:
 		return cache.AnyObject()
 	}
 	m, err := cache.Schema(in.Format.Schema)
 	return m, fault.Under("response_format.json_schema.schema", err)
 }
 
-// constraint holds one answer to a response_format. Thoughts before the answer are free.
-type constraint struct {
-	state *grammar.State
-	any   *tokenset.Bitset // what a thought may be made of
-	first *tokenset.Bitset // what the answer may begin with where thoughts may come before it; nil after that
-	think int32
+// mustCall tells whether the answer has to be a call.
+func mustCall(in *input.Chat) bool {
+	switch in.ToolChoice {
+	case "", "auto", "none":
+		return false
+	}
+	return len(in.Tools) > 0
 }
 
-// constrain makes an answer's constraint. think is the token by which the model may begin to think; -1: it may not.
-func (e *Engine) constrain(m *grammar.Matcher, think int32) (*constraint, error) {
+// callSchema is what a call has to be: of the tool that is named, or of any. With parameters its arguments are what the
+// tool says, and else any object.
+func callSchema(in *input.Chat, parameters bool) jsontext.Value {
+	b := []byte(`{"anyOf":[`)
+	for _, t := range in.Tools {
+		if in.ToolChoice != "required" && in.ToolChoice != t.Name {
+			continue
+		}
+		if b[len(b)-1] != '[' {
+			b = append(b, ',')
+		}
+		b = append(b, `{"type":"object","properties":{"name":{"const":`...)
+		b, _ = jsontext.AppendQuote(b, t.Name) // its only error is about invalid UTF-8, which it has replaced
+		b = append(b, `},"arguments":`...)
+		if parameters && t.Parameters.Kind() == '{' {
+			b = append(b, t.Parameters...)
+		} else {
+			b = append(b, `{"type":"object"}`...)
+		}
+		b = append(b, `},"required":["name","arguments"]}`...)
+	}
+	return append(b, `]}`...)
+}
+
+// constraint holds one answer to what was asked for. Thoughts before the answer are free, and so is a call that the
+// model makes in place of an answer.
+type constraint struct {
+	state *grammar.State   // of the answer, or of the call that has to come
+	any   *tokenset.Bitset // what a thought may be made of
+	think int32            // the token by which the model may begin to think; -1: it may not
+	call  int32            // the token that begins a call; -1: there is none
+	must  bool             // a call has to come
+	begun bool             // the answer has begun, or the call that has to come
+	free  bool             // the model has begun a call of its own
+}
+
+// constrain makes an answer's constraint.
+func (e *Engine) constrain(m *grammar.Matcher, s *sequence) (*constraint, error) {
 	if m == nil {
 		return nil, nil //nolint:nilnil // nil: anything may come
 	}
-	c := &constraint{state: m.Start(), any: e.grammars.any, think: think}
-	if think >= 0 {
-		mask, err := c.state.Mask()
-		if err != nil {
-			return nil, err
-		}
-		c.first = tokenset.New(mask.Len())
-		c.first.CopyFrom(mask)
-		c.first.Add(think)
+	c := &constraint{state: m.Start(), any: e.grammars.any, think: e.language.thought(s), call: -1, must: mustCall(s.in)}
+	if id, ok := e.language.id(callOpen); ok && len(s.in.Tools) > 0 && s.in.ToolChoice != "none" {
+		c.call = id
 	}
-	return c, nil
+	_, err := c.state.Mask()
+	return c, err
 }
 
 // mask is what may come next; nil allows everything.
 func (c *choice) mask() (*tokenset.Bitset, error) {
+	h := c.constraint
 	switch {
-	case c.constraint == nil:
+	case h == nil || h.free:
 		return nil, nil //nolint:nilnil // nil: anything may come
 	case c.splitter.thinking():
-		return c.constraint.any, nil
-	case len(c.tokens) == 0 && c.constraint.first != nil:
-		return c.constraint.first, nil
+		return h.any, nil
+	case h.begun:
+		return h.state.Mask()
 	}
-	return c.constraint.state.Mask()
+	first := tokenset.New(h.any.Len())
+	if !h.must {
+		mask, err := h.state.Mask()
+		if err != nil {
+			return nil, err
+		}
+		first.CopyFrom(mask)
+	}
+	first.Add(h.call)
+	if len(c.tokens) == 0 {
+		first.Add(h.think)
+	}
+	return first, nil
 }
 
 // accept follows a token that is part of the answer itself.
-func (c *constraint) accept(id int32) error {
-	if id == c.think && c.first != nil {
+func (h *constraint) accept(id int32) error {
+	switch {
+	case h.free || !h.begun && id == h.think:
+		return nil
+	case !h.begun && id == h.call:
+		h.begun, h.free = true, !h.must
 		return nil
 	}
-	return c.state.Accept(id)
+	h.begun = true
+	return h.state.Accept(id)
 }

@@ -1,6 +1,9 @@
 package generate
 
-import "io/fs"
+import (
+	"io/fs"
+	"strings"
+)
 
 // Config is what a model's files say, for tests.
 type Config struct {
@@ -64,3 +67,30 @@ func (e *Engine) InPlace() bool { return e.graph.inPlace }
 
 // TwoSlabs makes the engine write its cache apart from where it reads it.
 func (e *Engine) TwoSlabs() { e.graph.inPlace = false }
+
+// Caller is a caller.
+type Caller struct{ c caller }
+
+// NewCaller makes one.
+func NewCaller() *Caller { return &Caller{caller{inner: &thinker{}}} }
+
+// Split gives text and calls of an answer that comes in parts of so many bytes.
+func (c *Caller) Split(answer string, size int) (string, []string) {
+	var text strings.Builder
+	var calls []string
+	take := func(pieces []piece) {
+		for _, p := range pieces {
+			text.WriteString(p.text)
+			if p.call != nil {
+				calls = append(calls, p.call.Name+" "+p.call.Arguments)
+			}
+		}
+	}
+	for answer != "" {
+		n := min(size, len(answer))
+		take(c.c.add(answer[:n]))
+		answer = answer[n:]
+	}
+	take(c.c.flush())
+	return text.String(), calls
+}

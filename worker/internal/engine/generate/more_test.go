@@ -95,6 +95,33 @@ func TestThinker(t *testing.T) {
 	}
 }
 
+func TestCallsOfTools(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		answer, text string
+		calls        []string
+	}{
+		{"no call \n", "no call \n", nil},
+		{`<tool_call>{"name":"f","arguments":{"a": 1}}</tool_call>`, "", []string{`f {"a": 1}`}},
+		{
+			"<think>\nhm\n</think>\n\nI look.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n{\"name\":\"g\"}\n</tool_call>\n",
+			"I look.",
+			[]string{"f {}", "g {}"},
+		},
+		{`<tool_call>{"name":"f","arguments":"{\"a\":2}"}`, "", []string{`f {"a":2}`}},
+		{"a <tool_call>nonsense</tool_call> b", "a<tool_call>nonsense</tool_call> b", nil},
+		{"a <tool_call>cut", "a<tool_call>cut", nil},
+		{"1 < 2 and <tool_ is no tag", "1 < 2 and <tool_ is no tag", nil},
+		{`<tool_call>{"name":"f","arguments":{}}</tool_call> and text`, "and text", []string{"f {}"}},
+	} {
+		for _, size := range []int{1, 4, 1000} {
+			text, calls := generate.NewCaller().Split(c.answer, size)
+			assert.Equal(t, c.text, text, "%q by %d", c.answer, size)
+			assert.Equal(t, c.calls, calls, "%q by %d", c.answer, size)
+		}
+	}
+}
+
 // TestThoughtsComeBeforeAFormat makes the model think, by a bias that outweighs what it would rather do.
 func TestThoughtsComeBeforeAFormat(t *testing.T) {
 	t.Parallel()
@@ -109,6 +136,33 @@ func TestThoughtsComeBeforeAFormat(t *testing.T) {
 	assert.Contains(t, a.output, `"finish_reason":"length"`, "it thinks for ever")
 	a = single(t, e, []byte(`{"messages":[{"role":"user","content":"x"}],"think":false,"max_tokens":60`+biased+format+`}`))
 	assert.Contains(t, []string{`"a"`, `"b"`}, textOf(t, a.output), "it may not think")
+}
+
+func TestAToolHasToBeCalled(t *testing.T) {
+	t.Parallel()
+	rt := runtime(t)
+	t.Cleanup(func() { require.NoError(t, rt.Close()) })
+	e := tiny(t, rt, "plain.onnx", model.Generate{})
+	const head = `{"messages":[{"role":"user","content":"x"}],"max_tokens":150,"think":false,"temperature":1,"seed":3,"tools":[` +
+		`{"type":"function","function":{"name":"look","parameters":{"type":"object","properties":{"at":{"enum":["sky","sea"]}},"required":["at"]}}},` +
+		`{"type":"function","function":{"name":"odd","parameters":{"type":"object","properties":{"n":{"not":{}}}}}}],"tool_choice":`
+	var o struct {
+		Calls []struct {
+			Function struct {
+				Name      string `json:"name"`
+				Arguments string `json:"arguments"`
+			} `json:"function"`
+		} `json:"tool_calls"`
+		Finish string `json:"finish_reason"`
+	}
+	a := single(t, e, []byte(head+`{"type":"function","function":{"name":"look"}}}`))
+	require.NoError(t, json.Unmarshal([]byte(a.output), &o))
+	require.Len(t, o.Calls, 1, a.output)
+	assert.Equal(t, "look", o.Calls[0].Function.Name)
+	assert.Contains(t, o.Calls[0].Function.Arguments, `"at":`)
+	assert.Equal(t, "tool_calls", o.Finish)
+	_, err := admit(t, e, []byte(head+`"required"}`))
+	require.NoError(t, err, "a schema that no grammar knows leaves the arguments free")
 }
 
 // steps counts the steps until a sequence ends.

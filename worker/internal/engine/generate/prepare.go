@@ -129,7 +129,7 @@ func (e *Engine) addChoices(s *sequence) error {
 		}
 		c.sampler.Prompt(s.start.IDs)
 		c.decoder, c.splitter = e.language.decoder(), e.language.splitter(s)
-		if c.constraint, err = e.constrain(matcher, e.language.thought(s)); err != nil {
+		if c.constraint, err = e.constrain(matcher, s); err != nil {
 			return err
 		}
 		s.choices = append(s.choices, c)

@@ -34,7 +34,7 @@ func loadLanguage(files fs.FS) (*spoken, error) {
 		return nil, err
 	}
 	s := &spoken{tokenizer: t, specials: t.Specials(), tags: map[int32]string{}}
-	for _, tag := range []string{thinkOpen, thinkClose} {
+	for _, tag := range []string{thinkOpen, thinkClose, callOpen, callClose} {
 		if id, ok := t.ID(tag); ok && slices.Contains(s.specials, tag) {
 			s.tags[id] = tag
 		}
@@ -132,16 +132,22 @@ func (d *tagged) Next(id int32) string {
 	return d.StreamDecoder.Next(id)
 }
 
-// splitter finds thoughts in what answers messages, if the model knows the tag. A raw prompt's answer is text.
+// splitter finds thoughts and calls of tools in what answers messages, if the model knows the tags. A raw prompt's answer
+// is text.
 func (s *spoken) splitter(q *sequence) splitter {
-	_, known := s.tokenizer.ID(thinkOpen)
-	switch {
-	case q.in.Prompt != nil || !known && !q.start.Thinking:
+	if q.in.Prompt != nil {
 		return &plain{}
-	case q.start.Thinking:
-		return &thinker{state: thinkOn}
 	}
-	return &thinker{}
+	var found splitter = &plain{}
+	if _, known := s.tokenizer.ID(thinkOpen); q.start.Thinking {
+		found = &thinker{state: thinkOn}
+	} else if known {
+		found = &thinker{}
+	}
+	if len(q.in.Tools) > 0 && q.in.ToolChoice != "none" {
+		found = &caller{inner: found}
+	}
+	return found
 }
 
 func (s *spoken) thought(q *sequence) int32 {

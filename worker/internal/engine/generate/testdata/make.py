@@ -7,8 +7,9 @@ half.onnx     the same with a cache and logits of float16, and num_logits_to_kee
 group.onnx    GroupQueryAttention, right padding, as onnx-community exports it
 embeds.onnx   takes vectors and three positions a token; embed_tokens.onnx gives the vectors
 
-tokenizer.json and tokenizer_config.json are for all of them. A token is a byte. 256 and 257 begin and end a turn, 258 and 259 a thought. Token 260 may come out of the decoder and can't
-go in: the run that it is fed to fails.
+tokenizer.json and tokenizer_config.json are for all of them. A token is a byte. 256 and 257 begin and end a turn, 258 and
+259 a thought, 260 and 261 a call of a tool. Token 262 may come out of the decoder and can't go in: the run that it is fed
+to fails.
 """
 
 import json
@@ -19,7 +20,7 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
 
-VOCAB, KNOWN, WIDTH, HEADS, KV, D, LAYERS, FF, POSITIONS = 261, 260, 16, 4, 2, 16, 2, 32, 512
+VOCAB, KNOWN, WIDTH, HEADS, KV, D, LAYERS, FF, POSITIONS = 263, 262, 16, 4, 2, 16, 2, 32, 512
 
 
 class Graph:
@@ -196,6 +197,7 @@ def characters():
 
 
 TEMPLATE = (
+    "{%- if tools %}<|im_start|>system\n{%- for t in tools %}{{ t.function.name }} {% endfor %}<|im_end|>{%- endif %}"
     "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{%- endfor %}"
     "{%- if add_generation_prompt %}<|im_start|>assistant\n"
     "{%- if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{%- endif %}{%- endif %}"
@@ -203,7 +205,7 @@ TEMPLATE = (
 
 
 def tokenizer():
-    special = ["<|im_start|>", "<|im_end|>", "<think>", "</think>", "<|cannot|>"]
+    special = ["<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>", "<|cannot|>"]
     added = [dict(id=256 + i, content=s, single_word=False, lstrip=False, rstrip=False, normalized=False,
                   special=s.startswith("<|")) for i, s in enumerate(special)]
     level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=False, use_regex=False)
