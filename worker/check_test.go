@@ -1,0 +1,178 @@
+package worker_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstock-dev/penstock/deploy/dev/parrot"
+	"github.com/penstock-dev/penstock/shared/model"
+	"github.com/penstock-dev/penstock/shared/testenv/onnxlib"
+	"github.com/penstock-dev/penstock/worker"
+)
+
+// demo is a copy of a demo model's folder, to be broken.
+func demo(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name, "1")
+	require.NoError(t, os.MkdirAll(filepath.Dir(dir), 0o755))
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(onnxlib.Root(t), "worker", "models", name, "1"))))
+	return dir
+}
+
+// edit changes a file and keeps the manifest true, unless it is the manifest.
+func edit(t *testing.T, dir, file string, change func(string) string) {
+	t.Helper()
+	path := filepath.Join(dir, file)
+	old, err := os.ReadFile(path)
+	require.NoError(t, err)
+	changed := []byte(change(string(old)))
+	require.False(t, bytes.Equal(old, changed), "nothing was broken")
+	require.NoError(t, os.Chmod(path, 0o644))
+	require.NoError(t, os.WriteFile(path, changed, 0o644))
+	if file == model.ManifestFile {
+		return
+	}
+	sum := func(b []byte) string {
+		h := sha256.Sum256(b)
+		return hex.EncodeToString(h[:])
+	}
+	edit(t, dir, model.ManifestFile, func(s string) string { return strings.ReplaceAll(s, sum(old), sum(changed)) })
+}
+
+func replace(from, to string) func(string) string {
+	return func(s string) string { return strings.Replace(s, from, to, 1) }
+}
+
+func check(t *testing.T, folders ...string) (out string, err error) {
+	t.Helper()
+	c := worker.Default()
+	c.Worker.ONNXRuntime = onnxlib.Find(t)
+	var b bytes.Buffer
+	err = worker.Check(t.Context(), c, folders, &b)
+	return b.String(), err
+}
+
+func TestEveryDemoModelIsFit(t *testing.T) {
+	t.Parallel()
+	models := filepath.Join(onnxlib.Root(t), "worker", "models")
+	for _, name := range []string{"uninlu-tiny", "chat-tiny", "shapes-vl", "embed-tiny", "digits-tiny"} {
+		out, err := check(t, filepath.Join(models, name))
+		require.NoError(t, err, out)
+		assert.Contains(t, out, "\n  fit\n")
+		assert.Contains(t, out, "memory")
+	}
+	server := httptest.NewServer(parrot.New())
+	defer server.Close()
+	dir := demo(t, "parrot")
+	edit(t, dir, model.ManifestFile, replace("urls_env: PARROT_URL", `urls: ["`+server.URL+`/v1"]`))
+	out, err := check(t, dir)
+	require.NoError(t, err, out)
+	assert.Contains(t, out, `"finish_reason":"stop"`)
+}
+
+// Each of these folders is broken in another way, and the check's last sentence names the fault.
+func TestWhatIsWrongIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		model string
+		spoil func(t *testing.T, dir string)
+		says  string
+	}{
+		"a file is missing": {"digits-tiny", func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(filepath.Join(dir, "model.onnx")))
+		}, "model.onnx"},
+		"a file is another": {"digits-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, model.ManifestFile, func(s string) string {
+				return regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAllString(s, strings.Repeat("0", 64))
+			})
+		}, "its SHA-256 is"},
+		"a graph is cut off": {"digits-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, "model.onnx", func(s string) string { return s[:len(s)/2] })
+		}, "damaged"},
+		"a graph is none": {"embed-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, "model.onnx", func(string) string { return "<html>not found</html>" })
+		}, "not an ONNX model"},
+		"an unknown setting": {"digits-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, model.ManifestFile, func(s string) string { return s + "\nthreds: 2\n" })
+		}, "threds"},
+		"an unknown engine": {"digits-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, model.ManifestFile, replace("engine: tensor", "engine: tenser"))
+		}, `no engine "tenser"`},
+		"another model's manifest": {"digits-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, model.ManifestFile, replace("name: digits-tiny", "name: letters-tiny"))
+		}, "letters-tiny"},
+		"a device that is not there": {"digits-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, model.ManifestFile, func(s string) string { return s + "\ndevice: cuda:0\n" })
+		}, "cuda:0"},
+		"a tokenizer that is too new": {"embed-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, "tokenizer.json", func(s string) string {
+				i := strings.Index(s, `"pre_tokenizer"`)
+				return s[:i] + strings.Replace(s[i:], `"type":"`, `"type":"Quantum`, 1)
+			})
+		}, "Quantum"},
+		"a tokenizer cut off": {"chat-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, "tokenizer.json", func(s string) string { return s[:len(s)/2] })
+		}, "tokenizer.json"},
+		"a pooling nobody knows": {"embed-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, model.ManifestFile, func(s string) string { return s + "\nembed: {pooling: median}\n" })
+		}, "median"},
+		"a template that does not parse": {"chat-tiny", func(t *testing.T, dir string) {
+			edit(t, dir, "tokenizer_config.json", replace("{%- endif", "{%- endfi"))
+		}, "template"},
+		"no configuration": {"chat-tiny", func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(filepath.Join(dir, "config.json")))
+		}, "config.json"},
+		"a decoder that decodes nothing": {"chat-tiny", func(t *testing.T, dir string) {
+			b, err := os.ReadFile(filepath.Join(onnxlib.Root(t), "worker", "models", "digits-tiny", "1", "model.onnx"))
+			require.NoError(t, err)
+			edit(t, dir, "model.onnx", func(string) string { return string(b) })
+		}, "input_ids"},
+		"a picture's size in no unit": {"shapes-vl", func(t *testing.T, dir string) {
+			edit(t, dir, "preprocessor_config.json", func(s string) string { return strings.ReplaceAll(s, "patch_size", "patch_sighs") })
+		}, "patch"},
+		"no server": {"parrot", func(t *testing.T, dir string) {
+			edit(t, dir, model.ManifestFile, replace("PARROT_URL", "NO_SUCH_PARROT"))
+		}, "NO_SUCH_PARROT is not set"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := demo(t, c.model)
+			c.spoil(t, dir)
+			out, err := check(t, dir)
+			require.ErrorIs(t, err, worker.ErrCheck, out)
+			_, verdict, found := strings.Cut(out, "NOT FIT: ")
+			require.True(t, found, out)
+			assert.Contains(t, verdict, c.says)
+		})
+	}
+}
+
+func TestAManifestIsWrittenForAnExport(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"uninlu-tiny", "chat-tiny", "shapes-vl", "embed-tiny", "digits-tiny"} {
+		dir := demo(t, name)
+		was, err := model.Read(dir)
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(filepath.Join(dir, model.ManifestFile)))
+		var b bytes.Buffer
+		require.NoError(t, worker.Manifest(dir, &b))
+		now, err := model.Parse(b.Bytes())
+		require.NoError(t, err, b.String())
+		assert.Equal(t, was.Engine, now.Engine, name)
+		for file, sum := range was.Files {
+			assert.Equal(t, sum, now.Files[file], "%s: %s", name, file)
+		}
+		require.NoError(t, now.Verify(dir))
+	}
+	assert.ErrorContains(t, worker.Manifest(t.TempDir(), new(bytes.Buffer)), "no *.onnx")
+}
