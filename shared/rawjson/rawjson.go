@@ -233,15 +233,17 @@ func value(v []byte, i int) int {
 
 // str gives the end of the string that starts at i.
 func str(v []byte, i int) int {
-	for i++; i < len(v); i++ {
-		switch v[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	for at := i + 1; ; {
+		n := bytes.IndexByte(v[at:], '"')
+		if n < 0 {
+			return len(v)
 		}
+		end := at + n
+		if !escaped(v[i+1 : end]) {
+			return end + 1
+		}
+		at = end + 1
 	}
-	return len(v)
 }
 
 // Clip bounds a name that the caller made up, so that a fault can tell it back.
