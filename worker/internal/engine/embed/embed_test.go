@@ -36,7 +36,7 @@ func TestEmbed(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, rt.Close(), "every test closed its engines") })
 	for name, test := range map[string]func(*testing.T, *onnx.Runtime){
 		"pooling": poolings, "types": types, "batch": batches, "answer": answers, "length": lengths, "files": files,
-		"refuses": refuses, "load refuses": loadRefuses, "cancel": cancels,
+		"refuses": refuses, "load refuses": loadRefuses, "cancel": cancels, "demo model": demoModel,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
