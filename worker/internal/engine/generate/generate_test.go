@@ -323,7 +323,7 @@ func TestStopTextsEndAnAnswer(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, rt.Close()) })
 	e := tiny(t, rt, "plain.onnx", model.Generate{})
 	var ascii strings.Builder
-	for id := 128; id < 262; id++ {
+	for id := 128; id < 260; id++ {
 		fmt.Fprintf(&ascii, `,"%d":-100`, id)
 	}
 	only := `,"logit_bias":{` + ascii.String()[1:] + `}`
@@ -383,7 +383,7 @@ func TestAPoisonedSequenceFailsAlone(t *testing.T) {
 			in := ask(p, 20, "")
 			want = append(want, single(t, e, in).output)
 			if i == 2 {
-				in = ask(p, 20, `,"logit_bias":{"262":100},"temperature":0`)
+				in = ask(p, 20, `,"logit_bias":{"260":100},"temperature":0`)
 			}
 			id, err := admit(t, e, in)
 			require.NoError(t, err)
@@ -403,7 +403,7 @@ func TestAPoisonedSequenceFailsAlone(t *testing.T) {
 		for i, p := range prompts(4, 2) {
 			more := ""
 			if i == 2 {
-				more = `,"logit_bias":{"262":100}`
+				more = `,"logit_bias":{"260":100}`
 			}
 			id, err := admit(t, e, ask(p, 20, more))
 			require.NoError(t, err)

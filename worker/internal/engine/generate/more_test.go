@@ -129,8 +129,8 @@ func TestThoughtsComeBeforeAFormat(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, rt.Close()) })
 	e := tiny(t, rt, "plain.onnx", model.Generate{})
 	const format = `"response_format":{"type":"json_schema","json_schema":{"schema":{"enum":["a","b"]}}}`
-	a := single(t, e, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":20,`+format+`}`))
-	assert.Contains(t, []string{`"a"`, `"b"`}, textOf(t, a.output))
+	a := single(t, e, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":20,"think":false,`+format+`}`))
+	assert.Contains(t, []string{`"a"`, `"b"`}, textOf(t, a.output), a.output)
 	const biased = `,"logit_bias":{"258":100},"frequency_penalty":2,`
 	a = single(t, e, []byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":60`+biased+format+`}`))
 	assert.Contains(t, a.output, `"finish_reason":"length"`, "it thinks for ever")

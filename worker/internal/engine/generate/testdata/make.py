@@ -8,8 +8,8 @@ group.onnx    GroupQueryAttention, right padding, as onnx-community exports it
 embeds.onnx   takes vectors and three positions a token; embed_tokens.onnx gives the vectors
 
 tokenizer.json and tokenizer_config.json are for all of them. A token is a byte. 256 and 257 begin and end a turn, 258 and
-259 a thought, 260 and 261 a call of a tool. Token 262 may come out of the decoder and can't go in: the run that it is fed
-to fails.
+259 a thought, 1 and 2 a call of a tool. Token 260 may come out of the decoder and can't go in: the run that it is fed to
+fails.
 """
 
 import json
@@ -20,7 +20,7 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
 
-VOCAB, KNOWN, WIDTH, HEADS, KV, D, LAYERS, FF, POSITIONS = 263, 262, 16, 4, 2, 16, 2, 32, 512
+VOCAB, KNOWN, WIDTH, HEADS, KV, D, LAYERS, FF, POSITIONS = 261, 260, 16, 4, 2, 16, 2, 32, 512
 
 
 class Graph:
@@ -205,13 +205,14 @@ TEMPLATE = (
 
 
 def tokenizer():
-    special = ["<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>", "<|cannot|>"]
-    added = [dict(id=256 + i, content=s, single_word=False, lstrip=False, rstrip=False, normalized=False,
-                  special=s.startswith("<|")) for i, s in enumerate(special)]
+    special = {256: "<|im_start|>", 257: "<|im_end|>", 258: "<think>", 259: "</think>", 260: "<|cannot|>",
+               1: "<tool_call>", 2: "</tool_call>"}
+    added = [dict(id=i, content=s, single_word=False, lstrip=False, rstrip=False, normalized=False,
+                  special=s.startswith("<|")) for i, s in special.items()]
     level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=False, use_regex=False)
     model = dict(type="BPE", dropout=None, unk_token=None, continuing_subword_prefix="", end_of_word_suffix="",
                  fuse_unk=False, byte_fallback=False, ignore_merges=False,
-                 vocab={c: i for i, c in enumerate(characters())}, merges=[])
+                 vocab={c: i for i, c in enumerate(characters()) if i not in special}, merges=[])
     with open("tokenizer.json", "w", encoding="utf-8") as f:
         json.dump(dict(version="1.0", truncation=None, padding=None, added_tokens=added, normalizer=None,
                        pre_tokenizer=level, post_processor=None, decoder=level, model=model), f, indent=1)
