@@ -175,6 +175,11 @@ func parse(tb testing.TB, in any) *input.Chat {
 	tb.Helper()
 	b, err := json.Marshal(in)
 	require.NoError(tb, err)
+	return parseBytes(tb, b)
+}
+
+func parseBytes(tb testing.TB, b []byte) *input.Chat {
+	tb.Helper()
 	c, err := input.ParseChat(b)
 	require.NoError(tb, err)
 	return c
@@ -227,6 +232,20 @@ func checkVectors(t *testing.T, f *front, s generate.Start, sums [][]float64, to
 		}
 	}
 	assert.InDeltaSlice(t, want, got, tolerance)
+}
+
+// TestPlainPositions is for a decoder whose positions have one axis, or none: they are its own to count.
+func TestPlainPositions(t *testing.T) {
+	t.Parallel()
+	f, err := open(t, files(t), nil, Options{})
+	require.NoError(t, err)
+	for _, n := range []int{0, 1} {
+		f.axes = n
+		s, err := f.Start(t.Context(), chat(t, "rgb.png", "what?"))
+		require.NoError(t, err)
+		assert.Nil(t, s.Positions)
+		assert.Len(t, s.Embeds, len(s.IDs)*f.embedder.Width())
+	}
 }
 
 func TestTextOnly(t *testing.T) {
