@@ -93,7 +93,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		}, "model.onnx"},
 		"a file is another": {"digits-tiny", func(t *testing.T, dir string) {
 			edit(t, dir, model.ManifestFile, func(s string) string {
-				return regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAllString(s, strings.Repeat("0", 64))
+				return regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAllString(s, strings.Repeat("f", 64))
 			})
 		}, "its SHA-256 is"},
 		"a graph is cut off": {"digits-tiny", func(t *testing.T, dir string) {

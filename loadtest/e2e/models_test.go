@@ -30,7 +30,7 @@ func everyModel(t *testing.T) *site {
 	t.Cleanup(server.Close)
 	for name, manifest := range map[string]string{
 		"parrot": "engine: upstream\nupstream: {urls: [\"" + server.URL + "/v1\"]}\n",
-		"broken": "engine: tensor\nfiles: {model.onnx: " + strings.Repeat("0", 64) + "}\n",
+		"broken": "engine: tensor\nfiles: {model.onnx: " + strings.Repeat("f", 64) + "}\n",
 	} {
 		folder := filepath.Join(dir, name, "1")
 		require.NoError(t, os.MkdirAll(folder, 0o755))
