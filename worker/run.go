@@ -236,7 +236,7 @@ func factories(rt *onnx.Runtime, cfg *Config, worker string) map[string]runner.F
 			return generate.New(rt, b.Dir, b.Manifest, generate.Options{Threads: b.Threads, Device: b.Manifest.Device})
 		}},
 		vision.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
-			return vision.New(rt, b.Dir, b.Manifest, vision.Options{Threads: b.Threads, Device: b.Manifest.Device})
+			return vision.New(rt, b.Dir, b.Manifest, vision.Options{Encoders: b.Instances, Threads: b.Threads, Device: b.Manifest.Device})
 		}},
 		upstream.Kind: {Generator: func(b runner.Build) (engine.Generator, error) {
 			return upstream.New(b.Manifest, upstream.Environ)
