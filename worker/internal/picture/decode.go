@@ -210,7 +210,10 @@ func (i *Info) jpeg(data []byte) error {
 		return err
 	}
 	i.stored = [2]int{h.Width, h.Height}
-	i.Memory = h.Memory + memory(h.Width, h.Height, 3)
+	i.Memory = h.Memory
+	if h.Components != jpeg.RGB {
+		i.Memory += memory(h.Width, h.Height, 3)
+	}
 	i.orientation = orientation(h.Exif)
 	return nil
 }
