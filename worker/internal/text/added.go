@@ -42,7 +42,8 @@ func (a addedJSON) token() (AddedToken, error) {
 	return AddedToken{*a.ID, *a.Content, *a.SingleWord, *a.Lstrip, *a.Rstrip, *a.Normalized, *a.Special}, nil
 }
 
-// finder finds added tokens in text; where several match at a place, the longest.
+// finder finds added tokens in text; where several match at a place, the longest. Of two that look the same once they
+// are normalized it finds the last; the reference takes either, by chance.
 type finder struct {
 	tokens []AddedToken
 	first  [2]uint64 // ASCII that a token begins with
