@@ -66,7 +66,6 @@ func (t *Template) variables(req *Request) (map[string]jinja.Value, error) {
 	vars["add_generation_prompt"] = req.AddGenerationPrompt
 	if req.Think != nil {
 		vars["enable_thinking"] = *req.Think
-		vars["thinking"] = *req.Think // what some models call it
 	}
 	if !empty(req.Args) {
 		args, err := jinja.FromJSON(req.Args, true)

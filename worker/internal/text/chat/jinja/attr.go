@@ -199,6 +199,9 @@ func method(name string, f func(r *run, a args) Value) Value {
 func macroAttr(m *Macro, name string) Value {
 	switch name {
 	case "name":
+		if m.def.name == "" {
+			return none{}
+		}
 		return lit(m.def.name)
 	case "arguments":
 		l := &List{}

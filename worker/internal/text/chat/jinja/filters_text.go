@@ -336,7 +336,7 @@ func filterURLEncode(r *run, v Value, a args) Value {
 				fmt.Fprintf(&b, "%%%02X", c)
 			}
 		}
-		return s.like(b.String())
+		return plain(s).like(b.String())
 	}
 	if _, ok := v.(*Str); ok {
 		return quote(v, "/")

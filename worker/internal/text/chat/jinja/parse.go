@@ -188,7 +188,7 @@ func (p *parser) statement(ends []string) stmt {
 	case "autoescape":
 		return p.autoescape()
 	case "generation":
-		return &generationStmt{&macroDef{name: "caller", body: p.function("endgeneration"), line: t.line}}
+		return &generationStmt{&macroDef{body: p.function("endgeneration"), line: t.line}}
 	case "do":
 		return &doStmt{p.tuple(true, false), t.line}
 	case "break", "continue":
@@ -315,7 +315,7 @@ func (p *parser) macro(line int) stmt {
 }
 
 func (p *parser) call(line int) stmt {
-	d := &macroDef{name: "caller", line: line}
+	d := &macroDef{line: line}
 	if p.cur().isOp("(") {
 		p.signature(d)
 	}

@@ -96,7 +96,11 @@ func (r *run) reprObject(w *buffer, v Value) {
 	case *loop:
 		fmt.Fprintf(writer{w}, "<LoopContext %d/%d>", x.index0+1, x.len(r))
 	case *Macro:
-		w.text("<Macro '" + x.def.name + "'>")
+		if x.def.name == "" {
+			w.text("<Macro anonymous>")
+		} else {
+			w.text("<Macro '" + x.def.name + "'>")
+		}
 	case *Func:
 		if x.method {
 			w.text("<built-in method " + x.name + ">")

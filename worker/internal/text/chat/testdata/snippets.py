@@ -213,6 +213,11 @@ UNSTABLE = re.compile(r"(?i)[ -]at[ -]0|\dj\b|^\{[^:]*\}$|set\(| at 0x|object at
 ENDLESS = re.compile(r"\*\* *\(*-?(big|1e20|1e16|123456789|i\b|42|f\b)|big\)* *\*\*|batch\(1\.5\)|(big|123456789)\)* \*|\* \(*(big|123456789)|\*\* \(.*\*\*")
 
 
+def err_slice(src):
+    """Jinja2 computes slices of constants before it runs, by rules of their own: they are left out."""
+    return re.search(r"(\b[\d.e]+|true|false|\))\[[^\]]*:", src)
+
+
 def main():
     seed, count = int(sys.argv[1]), int(sys.argv[2])
     r = random.Random(seed)
@@ -234,6 +239,8 @@ def main():
     print(json.dumps(VARS, ensure_ascii=False))
     for src in sources:
         if ENDLESS.search(src):
+            continue
+        if re.search(r"[\d'\])e]\)*\[[^\]]*:", src) and err_slice(src):
             continue
         out, err = render(src, json.loads(json.dumps(VARS)))
         if out is not None and (UNSTABLE.search(out) or len(out) > 20000):
