@@ -194,13 +194,17 @@ func (p *Parser) content(out []Piece, end bool) ([]Piece, bool) {
 		p.buf = p.buf[len(text):]
 		return out, true
 	}
+	blank := !p.began && strings.TrimSpace(text) == ""
 	if mark == "" {
+		if blank && !end && p.st.open != "" {
+			return out, false // white space that thoughts may follow
+		}
 		out = p.text(out, text)
 		p.buf = p.buf[len(text):]
 		return out, false
 	}
-	if mark == p.st.open {
-		text = "" // white space before thoughts
+	if blank {
+		text = "" // white space before thoughts or a call
 	}
 	out = p.text(out, text)
 	rest := p.buf[at+len(mark):]

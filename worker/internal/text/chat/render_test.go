@@ -187,9 +187,9 @@ func TestArgumentsBecomeObjects(t *testing.T) {
 	require.NoError(t, err)
 	for sent, want := range map[string]string{
 		`"{\"b\": 1.0, \"a\": [2]}"`: `{"b": 1.0, "a": [2]}`,
-		`{"b":1}`:                     `{"b": 1}`,
-		`"[1]"`:                       `"[1]"`,
-		`"no json"`:                   `"no json"`,
+		`{"b":1}`:                    `{"b": 1}`,
+		`"[1]"`:                      `"[1]"`,
+		`"no json"`:                  `"no json"`,
 	} {
 		p, err := tpl.Render(chat.Request{
 			Messages: jsontext.Value(`[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":` + sent + `}}]}]`),

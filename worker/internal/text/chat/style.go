@@ -58,7 +58,7 @@ func styleOf(source string) style {
 	switch {
 	case has("<|python_tag|>"), has(`"parameters": `) && has(`"name": `) && len(st.blocks) == 0:
 		st.anchored = append(st.anchored, anchor{mayBeCallObject, llamaCalls})
-	case has("<|observation|>") && len(st.blocks) == 0:
+	case has("observation") && len(st.blocks) == 0:
 		st.anchored = append(st.anchored, anchor{mayBeNamedCall, namedCall})
 	}
 	return st
