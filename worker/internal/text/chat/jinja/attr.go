@@ -37,9 +37,10 @@ func (r *run) getattr(obj Value, name *Str) Value {
 	return r.missing(obj, name)
 }
 
-// undefinedAttr fails, other than for names in double underscores, which Python only misses.
+// undefinedAttr fails, other than for what every object of Python has: that is only unsafe.
 func (r *run) undefinedAttr(u *Undefined, name *Str) {
-	if strings.HasPrefix(name.s, "__") {
+	switch name.s {
+	case "__class__", "__init__", "__doc__", "__str__", "__repr__", "__len__", "__eq__", "__hash__", "__module__":
 		return
 	}
 	r.undefined(u)
@@ -204,7 +205,7 @@ func macroAttr(m *Macro, name string) Value {
 		}
 		return lit(m.def.name)
 	case "arguments":
-		l := &List{}
+		l := &Tuple{}
 		for _, p := range m.def.params {
 			l.items = append(l.items, lit(p))
 		}

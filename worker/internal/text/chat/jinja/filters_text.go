@@ -380,7 +380,11 @@ func filterFileSize(r *run, v Value, a args) Value {
 	case f == 1:
 		return lit("1 Byte")
 	case f < base:
-		return lit(strconv.FormatInt(int64(f), 10) + " Bytes")
+		n := truncFloat(f)
+		if n == nil {
+			r.valueErr("not a size")
+		}
+		return lit(toBig(n).String() + " Bytes")
 	}
 	unit, name := base, ""
 	for _, name = range strings.Fields(units) {

@@ -37,6 +37,8 @@ func global(name string) Value {
 			r.raise(Runtime, "the function 'lipsum' is not supported: a prompt is the same every time")
 			return nil
 		}
+	case "self":
+		return &Func{name: name} // defined, and of no use in a template that stands alone
 	default:
 		return nil
 	}

@@ -37,7 +37,7 @@ func render(src string, vars map[string]jinja.Value) (string, error) {
 // TestSnippets compares what testdata/snippets.py wrote down of Python's Jinja2.
 func TestSnippets(t *testing.T) {
 	t.Parallel()
-	files := []string{"testdata/snippets.jsonl"}
+	files := []string{"testdata/snippets.jsonl", "testdata/programs.jsonl", "testdata/more.jsonl"}
 	if more := os.Getenv("PENSTOCK_CHAT_SNIPPETS"); more != "" {
 		files = append(files, more)
 	}

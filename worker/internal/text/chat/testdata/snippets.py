@@ -206,7 +206,7 @@ def program(r):
     return "{% set ns = namespace(c=0, d='') %}" + body(r, r.randint(1, 3)) + r.choice(["", "\n", "\n\n"])
 
 
-UNSTABLE = re.compile(r"(?i)[ -]at[ -]0|\dj\b|^\{[^:]*\}$|set\(| at 0x|object at|<built-in|generator|bound method")
+UNSTABLE = re.compile(r"(?i)(%20|[ -])at(%20|[ -])0|\dj\b|^\{[^:]*\}$|set\(| at 0x|object at|<built-in|generator|bound method")
 
 
 # What would take Python for ever.
