@@ -20,7 +20,6 @@ type Generate struct {
 	MaxSequences int      `yaml:"max_sequences"` // sequences at once, counting each choice of a request; default 8
 	MaxTokens    int      `yaml:"max_tokens"`    // tokens of an answer where the request does not say; default generation_config.json's max_new_tokens, or 1024
 	EndTokens    []string `yaml:"end_tokens"`    // tokens that end an answer, beside those that the files name
-	Style        string   `yaml:"style"`         // how the model writes thoughts and tool calls; default: as its chat template shows
 }
 
 // Size is a number of bytes, written as a number or with a binary unit: 65536, 64KiB, 512MiB, 2GiB.

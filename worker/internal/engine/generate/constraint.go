@@ -2,6 +2,7 @@ package generate
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -64,8 +65,10 @@ func (e *Engine) compile(in *input.Chat) (*grammar.Matcher, error) {
 		return nil, err
 	}
 	switch {
+	case e.language.free():
+		return nil, fault.Invalid("response_format", "this model's answers can't be held to a format, nor to a tool_choice")
 	case call:
-		if _, ok := e.language.id(callOpen); !ok {
+		if e.language.call() < 0 {
 			return nil, fault.Invalid("tool_choice", "this model can't be made to call a tool")
 		}
 		m, err := cache.Schema(callSchema(in, true))
@@ -119,60 +122,72 @@ type constraint struct {
 	state *grammar.State   // of the answer, or of the call that has to come
 	any   *tokenset.Bitset // what a thought may be made of
 	think int32            // the token by which the model may begin to think; -1: it may not
+	end   string           // what ends a thought
 	call  int32            // the token that begins a call; -1: there is none
 	must  bool             // a call has to come
-	begun bool             // the answer has begun, or the call that has to come
-	free  bool             // the model has begun a call of its own
+
+	thinks bool   // within a thought
+	heard  string // the thought's last bytes
+	begun  bool   // the answer has begun, or the call that has to come
+	free   bool   // the model has begun a call of its own
 }
 
 // constrain makes an answer's constraint.
-func (e *Engine) constrain(m *grammar.Matcher, s *sequence) (*constraint, error) {
+func (e *Engine) constrain(m *grammar.Matcher, s *sequence, thinks bool) (*constraint, error) {
 	if m == nil {
 		return nil, nil //nolint:nilnil // nil: anything may come
 	}
-	c := &constraint{state: m.Start(), any: e.grammars.any, think: e.language.thought(s), call: -1, must: mustCall(s.in)}
-	if id, ok := e.language.id(callOpen); ok && len(s.in.Tools) > 0 && s.in.ToolChoice != "none" {
-		c.call = id
+	c := &constraint{state: m.Start(), any: e.grammars.any, call: -1, must: mustCall(s.in), thinks: thinks}
+	c.think, c.end = e.language.thought(s)
+	if len(s.in.Tools) > 0 && s.in.ToolChoice != "none" {
+		c.call = e.language.call()
 	}
 	_, err := c.state.Mask()
 	return c, err
 }
 
 // mask is what may come next; nil allows everything.
-func (c *choice) mask() (*tokenset.Bitset, error) {
-	h := c.constraint
+func (c *constraint) mask(first bool) (*tokenset.Bitset, error) {
 	switch {
-	case h == nil || h.free:
+	case c == nil || c.free:
 		return nil, nil //nolint:nilnil // nil: anything may come
-	case c.splitter.thinking():
-		return h.any, nil
-	case h.begun:
-		return h.state.Mask()
+	case c.thinks:
+		return c.any, nil
+	case c.begun:
+		return c.state.Mask()
 	}
-	first := tokenset.New(h.any.Len())
-	if !h.must {
-		mask, err := h.state.Mask()
+	may := tokenset.New(c.any.Len())
+	if !c.must {
+		mask, err := c.state.Mask()
 		if err != nil {
 			return nil, err
 		}
-		first.CopyFrom(mask)
+		may.CopyFrom(mask)
 	}
-	first.Add(h.call)
-	if len(c.tokens) == 0 {
-		first.Add(h.think)
+	may.Add(c.call)
+	if first {
+		may.Add(c.think)
 	}
-	return first, nil
+	return may, nil
 }
 
-// accept follows a token that is part of the answer itself.
-func (h *constraint) accept(id int32) error {
+// accept follows a token, which has made some text certain.
+func (c *constraint) accept(id int32, text string) error {
 	switch {
-	case h.free || !h.begun && id == h.think:
+	case c.free:
 		return nil
-	case !h.begun && id == h.call:
-		h.begun, h.free = true, !h.must
+	case c.thinks:
+		c.heard += text
+		c.thinks = !strings.Contains(c.heard, c.end)
+		c.heard = c.heard[max(len(c.heard)-len(c.end), 0):]
+		return nil
+	case !c.begun && id == c.think:
+		c.thinks = true
+		return nil
+	case !c.begun && id == c.call:
+		c.begun, c.free = true, !c.must
 		return nil
 	}
-	h.begun = true
-	return h.state.Accept(id)
+	c.begun = true
+	return c.state.Accept(id)
 }

@@ -22,8 +22,6 @@ type Start struct {
 	Positions []int64
 	// NextPosition is that of the first token to come, on every axis. It counts only with Positions.
 	NextPosition int64
-	// Thinking tells that the prompt has begun a thought, as some templates do: the answer goes on with it.
-	Thinking bool
 }
 
 // Front turns a request into a prompt, where that takes more than a chat template and a tokenizer: it sees images. Start

@@ -2,6 +2,7 @@ package generate
 
 import (
 	"github.com/penstock-dev/penstock/shared/input"
+	"github.com/penstock-dev/penstock/worker/internal/text/chat"
 )
 
 // language is what the engine needs of tokenizer and chat template.
@@ -10,12 +11,18 @@ type language interface {
 	prompt(c *input.Chat) (Start, error)
 	// decoder makes one that turns the tokens of an answer into text, never half a character.
 	decoder() streamDecoder
-	// splitter makes one that tells thoughts, tool calls and text apart.
-	splitter(s *sequence) splitter
+	// parser makes one that tells thoughts, calls of tools and text apart, and tells whether the answer goes on with a
+	// thought that the prompt has begun.
+	parser(s *sequence) (p parser, thinking bool)
+	// thought gives the token by which the model may begin to think by itself, -1 where it does not, and the text that
+	// ends a thought, "" for a model that does not think.
+	thought(s *sequence) (open int32, end string)
+	// call is the token after which a call of a tool is a JSON object; -1 where there is none.
+	call() int32
+	// free tells that the model writes marks of its own around all it says, so that no format can hold it.
+	free() bool
 	// bytes is what a token adds to a text.
 	bytes(id int32) []byte
-	// thought is the token by which the model may begin to think by itself; -1: it does not, or the prompt has begun it.
-	thought(s *sequence) int32
 	// id finds a token by its text.
 	id(token string) (int32, bool)
 }
@@ -25,30 +32,22 @@ type streamDecoder interface {
 	Flush() string
 }
 
-// piece is a part of an answer. One of its members is set.
-type piece struct {
-	text      string
-	reasoning string
-	call      *input.ToolCall
+type parser interface {
+	Next(text string) []chat.Piece
+	End() []chat.Piece
 }
 
-type splitter interface {
-	add(text string) []piece
-	flush() []piece
-	// thinking tells that what comes next is thought still, which no response_format is about.
-	thinking() bool
-}
+// plain is a parser that finds text only.
+type plain struct{ out [1]chat.Piece }
 
-// plain is a splitter that finds text only.
-type plain struct{ out [1]piece }
-
-func (p *plain) add(text string) []piece {
+// Next gives the text back.
+func (p *plain) Next(text string) []chat.Piece {
 	if text == "" {
 		return nil
 	}
-	p.out[0] = piece{text: text}
+	p.out[0] = chat.Piece{Kind: chat.Content, Text: text}
 	return p.out[:]
 }
 
-func (p *plain) flush() []piece { return nil }
-func (p *plain) thinking() bool { return false }
+// End gives nothing, as nothing was held back.
+func (p *plain) End() []chat.Piece { return nil }

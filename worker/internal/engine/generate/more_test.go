@@ -61,67 +61,6 @@ func TestStopper(t *testing.T) {
 	}
 }
 
-func TestThinker(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		within        bool
-		all           string
-		thought, text string
-	}{
-		{false, "hello", "", "hello"},
-		{false, " \nhello", "", " \nhello"},
-		{false, "<think>\nI see.\n\n</think>\n\nHello </think> there\n", "I see.", "Hello </think> there\n"},
-		{false, "\n<think>\n\n</think>\n\nHello", "", "Hello"},
-		{true, "so </thin it is\n</think>yes", "so </thin it is", "yes"},
-		{true, "for ever ", "for ever", ""},
-		{false, "<thi", "", "<thi"},
-		{false, "<thinking>", "", "<thinking>"},
-		{false, "", "", ""},
-	} {
-		for _, size := range []int{1, 3, 100} {
-			s := generate.NewThinker(c.within)
-			var thought, text strings.Builder
-			for rest := c.all; rest != ""; {
-				n := min(size, len(rest))
-				a, b := s.Add(rest[:n])
-				thought.WriteString(a)
-				text.WriteString(b)
-				rest = rest[n:]
-			}
-			a, b := s.Flush()
-			assert.Equal(t, c.thought, thought.String()+a, "%q by %d", c.all, size)
-			assert.Equal(t, c.text, text.String()+b, "%q by %d", c.all, size)
-		}
-	}
-}
-
-func TestCallsOfTools(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		answer, text string
-		calls        []string
-	}{
-		{"no call \n", "no call \n", nil},
-		{`<tool_call>{"name":"f","arguments":{"a": 1}}</tool_call>`, "", []string{`f {"a": 1}`}},
-		{
-			"<think>\nhm\n</think>\n\nI look.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n{\"name\":\"g\"}\n</tool_call>\n",
-			"I look.",
-			[]string{"f {}", "g {}"},
-		},
-		{`<tool_call>{"name":"f","arguments":"{\"a\":2}"}`, "", []string{`f {"a":2}`}},
-		{"a <tool_call>nonsense</tool_call> b", "a<tool_call>nonsense</tool_call> b", nil},
-		{"a <tool_call>cut", "a<tool_call>cut", nil},
-		{"1 < 2 and <tool_ is no tag", "1 < 2 and <tool_ is no tag", nil},
-		{`<tool_call>{"name":"f","arguments":{}}</tool_call> and text`, "and text", []string{"f {}"}},
-	} {
-		for _, size := range []int{1, 4, 1000} {
-			text, calls := generate.NewCaller().Split(c.answer, size)
-			assert.Equal(t, c.text, text, "%q by %d", c.answer, size)
-			assert.Equal(t, c.calls, calls, "%q by %d", c.answer, size)
-		}
-	}
-}
-
 // TestThoughtsComeBeforeAFormat makes the model think, by a bias that outweighs what it would rather do.
 func TestThoughtsComeBeforeAFormat(t *testing.T) {
 	t.Parallel()

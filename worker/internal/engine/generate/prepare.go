@@ -128,8 +128,9 @@ func (e *Engine) addChoices(s *sequence) error {
 			return err
 		}
 		c.sampler.Prompt(s.start.IDs)
-		c.decoder, c.splitter = e.language.decoder(), e.language.splitter(s)
-		if c.constraint, err = e.constrain(matcher, s); err != nil {
+		reads, thinking := e.language.parser(s)
+		c.decoder, c.parser = e.language.decoder(), reads
+		if c.constraint, err = e.constrain(matcher, s, thinking); err != nil {
 			return err
 		}
 		s.choices = append(s.choices, c)

@@ -1,12 +1,15 @@
 package generate
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"sync/atomic"
 
 	"github.com/penstock-dev/penstock/shared/input"
 	"github.com/penstock-dev/penstock/worker/internal/engine"
 	"github.com/penstock-dev/penstock/worker/internal/engine/answer"
 	"github.com/penstock-dev/penstock/worker/internal/engine/generate/sample"
+	"github.com/penstock-dev/penstock/worker/internal/text/chat"
 )
 
 // sequence is one request between Prepare and its end. Step owns it once it is admitted.
@@ -37,7 +40,7 @@ type choice struct {
 	sampler    *sample.Sampler
 	constraint *constraint // nil: anything may come
 	decoder    streamDecoder
-	splitter   splitter
+	parser     parser
 	stop       stopper
 	row        *row // nil before the prompt is in the cache, and again at the end
 
@@ -61,12 +64,13 @@ func (e *Engine) accept(c *choice, chosen *sample.Choice, events []engine.Event)
 		if c.sequence.in.Logprobs {
 			c.logprobs = append(c.logprobs, e.logprob(chosen, c.sequence.in.TopLogprobs))
 		}
-		if c.constraint != nil && !c.splitter.thinking() {
-			if err := c.constraint.accept(chosen.ID); err != nil {
+		text := c.decoder.Next(chosen.ID)
+		if c.constraint != nil {
+			if err := c.constraint.accept(chosen.ID, text); err != nil {
 				return events, err
 			}
 		}
-		events = c.write(c.splitter.add(c.decoder.Next(chosen.ID)), events)
+		events = c.write(c.parser.Next(text), events)
 	}
 	switch {
 	case c.finish != "":
@@ -86,10 +90,10 @@ func (e *Engine) accept(c *choice, chosen *sample.Choice, events []engine.Event)
 	return events, nil
 }
 
-// flush gives what decoder, splitter and stopper hold back.
+// flush gives what decoder, parser and stopper hold back.
 func (c *choice) flush(events []engine.Event) []engine.Event {
-	events = c.write(c.splitter.add(c.decoder.Flush()), events)
-	events = c.write(c.splitter.flush(), events)
+	events = c.write(c.parser.Next(c.decoder.Flush()), events)
+	events = c.write(c.parser.End(), events)
 	if rest := c.stop.flush(); rest != "" {
 		events = c.say(rest, events)
 	}
@@ -97,29 +101,48 @@ func (c *choice) flush(events []engine.Event) []engine.Event {
 }
 
 // write takes pieces into the answer, up to a stop text.
-func (c *choice) write(pieces []piece, events []engine.Event) []engine.Event {
-	for _, p := range pieces {
-		switch {
-		case c.stop.closed:
-			return events
-		case p.call != nil:
-			call := answer.ToolCallDelta{Index: len(c.calls), ID: p.call.ID, Name: p.call.Name, Arguments: p.call.Arguments}
-			c.calls = append(c.calls, *p.call)
-			events = c.tell(answer.Delta{ToolCalls: []answer.ToolCallDelta{call}}, events)
-		case p.reasoning != "":
-			c.reasoning = append(c.reasoning, p.reasoning...)
-			events = c.tell(answer.Delta{Reasoning: p.reasoning}, events)
-		case p.text != "":
-			certain, found := c.stop.add(p.text)
+func (c *choice) write(pieces []chat.Piece, events []engine.Event) []engine.Event {
+	for i := 0; i < len(pieces) && !c.stop.closed; i++ {
+		switch p := &pieces[i]; p.Kind {
+		case chat.Content:
+			certain, found := c.stop.add(p.Text)
 			if certain != "" {
 				events = c.say(certain, events)
 			}
 			if found {
 				c.finish = answer.Stop
 			}
+		case chat.Reasoning:
+			c.reasoning = append(c.reasoning, p.Text...)
+			events = c.tell(answer.Delta{Reasoning: p.Text}, events)
+		case chat.CallBegin:
+			call := input.ToolCall{ID: callID(), Name: p.Name}
+			if i+1 < len(pieces) && pieces[i+1].Kind == chat.CallArgs {
+				i++
+				call.Arguments = pieces[i].Text
+			}
+			c.calls = append(c.calls, call)
+			events = c.tellCall(answer.ToolCallDelta{ID: call.ID, Name: call.Name, Arguments: call.Arguments}, events)
+		case chat.CallArgs:
+			if len(c.calls) > 0 {
+				c.calls[len(c.calls)-1].Arguments += p.Text
+				events = c.tellCall(answer.ToolCallDelta{Arguments: p.Text}, events)
+			}
 		}
 	}
 	return events
+}
+
+// tellCall makes a delta of a piece of the last call.
+func (c *choice) tellCall(d answer.ToolCallDelta, events []engine.Event) []engine.Event {
+	d.Index = len(c.calls) - 1
+	return c.tell(answer.Delta{ToolCalls: []answer.ToolCallDelta{d}}, events)
+}
+
+func callID() string {
+	b := make([]byte, 9)
+	_, _ = rand.Read(b) // never fails
+	return "call_" + hex.EncodeToString(b)
 }
 
 func (c *choice) say(text string, events []engine.Event) []engine.Event {

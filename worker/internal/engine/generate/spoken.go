@@ -24,8 +24,8 @@ type spoken struct {
 	template  *chat.Template // nil where the model has none
 	specials  []string
 	tools     bool             // the template writes tools
-	thinks    bool             // the template can turn thinking on or off
-	tags      map[int32]string // special tokens that are told as text
+	marks     []string         // by which the template's parser knows thoughts and calls
+	tags      map[int32]string // those of them that are special tokens
 }
 
 func loadLanguage(files fs.FS) (*spoken, error) {
@@ -34,41 +34,30 @@ func loadLanguage(files fs.FS) (*spoken, error) {
 		return nil, err
 	}
 	s := &spoken{tokenizer: t, specials: t.Specials(), tags: map[int32]string{}}
-	for _, tag := range []string{thinkOpen, thinkClose, callOpen, callClose} {
-		if id, ok := t.ID(tag); ok && slices.Contains(s.specials, tag) {
-			s.tags[id] = tag
-		}
-	}
 	if s.template, err = chat.Load(files); errors.Is(err, chat.ErrNone) {
 		return s, nil
 	} else if err != nil {
 		return nil, err
 	}
-	s.probe()
+	s.marks = s.template.Marks()
+	for _, mark := range s.marks {
+		if id, ok := t.ID(mark); ok && slices.Contains(s.specials, mark) {
+			s.tags[id] = mark
+		}
+	}
+	s.tools = s.writesTools()
 	return s, nil
 }
 
-// probe renders a small conversation in several ways, which tells what the template can do. A template that refuses
-// such a conversation is told of as able to do nothing more.
-func (s *spoken) probe() {
+// writesTools renders a small conversation with a tool, which tells whether the template writes it.
+func (s *spoken) writesTools() bool {
 	const name = "penstock_probe"
-	r := chat.Request{Messages: jsontext.Value(`[{"role":"user","content":"hello"}]`), AddGenerationPrompt: true, Now: time.Unix(0, 0)}
-	on, off := true, false
-	r.Think = &on
-	thinking, err := s.template.Render(r)
-	if err != nil {
-		return
-	}
-	r.Think = &off
-	if plainly, err := s.template.Render(r); err == nil {
-		s.thinks = thinking.Text != plainly.Text
-	}
-	r.Think = nil
-	r.Tools = jsontext.Value(`[{"type":"function","function":{"name":"` + name +
-		`","description":"d","parameters":{"type":"object","properties":{}}}}]`)
-	if p, err := s.template.Render(r); err == nil {
-		s.tools = strings.Contains(p.Text, name)
-	}
+	p, err := s.template.Render(chat.Request{
+		Messages: jsontext.Value(`[{"role":"user","content":"hello"}]`), AddGenerationPrompt: true, Now: time.Unix(0, 0),
+		Tools: jsontext.Value(`[{"type":"function","function":{"name":"` + name +
+			`","description":"d","parameters":{"type":"object","properties":{}}}}]`),
+	})
+	return err == nil && strings.Contains(p.Text, name)
 }
 
 func (s *spoken) about() job.About {
@@ -80,7 +69,9 @@ func (s *spoken) about() job.About {
 		longest = max(longest, len(a.Content))
 	}
 	// Normal forms can write in one byte what came in three.
-	return job.About{Chat: s.template != nil, Tools: s.tools, Thinking: s.thinks, TokenBytes: 3 * longest}
+	return job.About{
+		Chat: s.template != nil, Tools: s.tools, Thinking: s.template != nil && s.template.Thinks(), TokenBytes: 3 * longest,
+	}
 }
 
 // render runs the chat template over a request.
@@ -108,17 +99,14 @@ func (s *spoken) prompt(c *input.Chat) (Start, error) {
 	if err != nil {
 		return Start{}, err
 	}
-	return Start{
-		IDs:      s.tokenizer.Encode(p.Text, text.Options{Bare: true, Plain: p.Plain}).IDs,
-		Thinking: strings.HasSuffix(strings.TrimRight(p.Text, " \n"), thinkOpen),
-	}, nil
+	return Start{IDs: s.tokenizer.Encode(p.Text, text.Options{Bare: true, Plain: p.Plain}).IDs}, nil
 }
 
 func (s *spoken) decoder() streamDecoder {
 	return &tagged{StreamDecoder: text.NewDecoder(s.tokenizer, true), tags: s.tags}
 }
 
-// tagged is a decoder that writes the tags of thoughts also where the tokenizer calls them special.
+// tagged is a decoder that writes the marks of thoughts and calls also where the tokenizer calls them special.
 type tagged struct {
 	*text.StreamDecoder
 	tags map[int32]string
@@ -132,31 +120,53 @@ func (d *tagged) Next(id int32) string {
 	return d.StreamDecoder.Next(id)
 }
 
-// splitter finds thoughts and calls of tools in what answers messages, if the model knows the tags. A raw prompt's answer
-// is text.
-func (s *spoken) splitter(q *sequence) splitter {
-	if q.in.Prompt != nil {
-		return &plain{}
+// parser reads what answers messages. A raw prompt's answer is text.
+func (s *spoken) parser(q *sequence) (parser, bool) {
+	if q.in.Prompt != nil || s.template == nil {
+		return &plain{}, false
 	}
-	var found splitter = &plain{}
-	if _, known := s.tokenizer.ID(thinkOpen); q.start.Thinking {
-		found = &thinker{state: thinkOn}
-	} else if known {
-		found = &thinker{}
-	}
-	if len(q.in.Tools) > 0 && q.in.ToolChoice != "none" {
-		found = &caller{inner: found}
-	}
-	return found
+	end := s.tokenizer.Decode(q.start.IDs[max(len(q.start.IDs)-endOfPrompt, 0):], false)
+	open, _ := s.thoughtMarks()
+	thinking := open != "" && strings.HasSuffix(strings.TrimRight(end, " \r\n\t"), open)
+	return chat.NewParser(s.template, end, len(q.in.Tools) > 0 && q.in.ToolChoice != "none"), thinking
 }
 
-func (s *spoken) thought(q *sequence) int32 {
+// endOfPrompt is how many tokens a parser looks at, to see how the answer was begun for the model.
+const endOfPrompt = 64
+
+// thoughtMarks are what a thought stands between.
+func (s *spoken) thoughtMarks() (open, end string) {
+	for _, pair := range [...][2]string{
+		{"<think>", "</think>"},
+		{"[THINK]", "[/THINK]"},
+		{"<|START_THINKING|>", "<|END_THINKING|>"},
+		{"<seed:think>", "</seed:think>"},
+	} {
+		if slices.Contains(s.marks, pair[0]) {
+			return pair[0], pair[1]
+		}
+	}
+	return "", ""
+}
+
+func (s *spoken) thought(q *sequence) (int32, string) {
+	open, end := s.thoughtMarks()
 	off := q.in.Think != nil && !*q.in.Think
-	if id, ok := s.tokenizer.ID(thinkOpen); ok && s.thinks && !off && q.in.Prompt == nil && !q.start.Thinking {
+	if id, ok := s.tokenizer.ID(open); ok && open != "" && !off && q.in.Prompt == nil {
+		return id, end
+	}
+	return -1, end
+}
+
+func (s *spoken) call() int32 {
+	const mark = "<tool_call>"
+	if id, ok := s.tokenizer.ID(mark); ok && slices.Contains(s.marks, mark) {
 		return id
 	}
 	return -1
 }
+
+func (s *spoken) free() bool { return slices.Contains(s.marks, "<|channel|>") }
 
 func (s *spoken) bytes(id int32) []byte { return s.tokenizer.TokenBytes(id) }
 

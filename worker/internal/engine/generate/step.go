@@ -294,7 +294,7 @@ func (e *Engine) choose(c *choice, logits []float32) (err error) {
 			err = fmt.Errorf("generate: a panic over the next token: %v", p)
 		}
 	}()
-	mask, err := c.mask()
+	mask, err := c.constraint.mask(len(c.tokens) == 0)
 	if err != nil {
 		return err
 	}

@@ -197,7 +197,7 @@ def characters():
 
 
 TEMPLATE = (
-    "{%- if tools %}<|im_start|>system\n{%- for t in tools %}{{ t.function.name }} {% endfor %}<|im_end|>{%- endif %}"
+    "{%- if tools %}<|im_start|>system\n<tool_call>{name, arguments}</tool_call>: {%- for t in tools %}{{ t.function.name }} {% endfor %}<|im_end|>{%- endif %}"
     "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{%- endfor %}"
     "{%- if add_generation_prompt %}<|im_start|>assistant\n"
     "{%- if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{%- endif %}{%- endif %}"
@@ -212,7 +212,7 @@ def tokenizer():
     level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=False, use_regex=False)
     model = dict(type="BPE", dropout=None, unk_token=None, continuing_subword_prefix="", end_of_word_suffix="",
                  fuse_unk=False, byte_fallback=False, ignore_merges=False,
-                 vocab={c: i for i, c in enumerate(characters()) if i not in special}, merges=[])
+                 vocab={special.get(i, c): i for i, c in enumerate(characters())}, merges=[])
     with open("tokenizer.json", "w", encoding="utf-8") as f:
         json.dump(dict(version="1.0", truncation=None, padding=None, added_tokens=added, normalizer=None,
                        pre_tokenizer=level, post_processor=None, decoder=level, model=model), f, indent=1)
