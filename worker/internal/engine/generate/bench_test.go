@@ -2,7 +2,9 @@ package generate_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -41,16 +43,35 @@ func demo(tb testing.TB, change func(*model.Generate)) *generate.Engine {
 
 func withoutPrefixes(g *model.Generate) { g.PrefixCache = new(bool) }
 
+// lasting is what a request must say for an answer that no token ends.
+func lasting(tb testing.TB) string {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join(onnxlib.Root(tb), "worker", "models", "chat-tiny", "1", "generation_config.json"))
+	require.NoError(tb, err)
+	var c struct {
+		EOS []int32 `json:"eos_token_id"`
+	}
+	require.NoError(tb, json.Unmarshal(b, &c))
+	bias := map[int32]int{}
+	for _, id := range c.EOS {
+		bias[id] = -100
+	}
+	b, err = json.Marshal(bias)
+	require.NoError(tb, err)
+	return `,"temperature":0,"logit_bias":` + string(b)
+}
+
 // steady is a request whose answer has just so many tokens.
-func steady(k, tokens int) []byte {
-	return ask(fmt.Sprintf("%d what is the capital of France? ", k)+strings.Repeat("tell me more. ", 3), tokens, `,"temperature":0,"logit_bias":{"1527":-100,"1529":-100}`)
+func steady(tb testing.TB, k, tokens int) []byte {
+	tb.Helper()
+	return ask(fmt.Sprintf("%d what is the capital of France? ", k)+strings.Repeat("tell me more. ", 3), tokens, lasting(tb))
 }
 
 // BenchmarkFirstToken is the time from Admit to the first delta of an engine that is idle.
 func BenchmarkFirstToken(b *testing.B) {
 	e := demo(b, withoutPrefixes)
 	for b.Loop() {
-		id, err := admit(b, e, steady(b.N, 64))
+		id, err := admit(b, e, steady(b, b.N, 64))
 		require.NoError(b, err)
 		for {
 			events, err := e.Step(b.Context())
@@ -72,7 +93,7 @@ func BenchmarkDecode(b *testing.B) {
 			for b.Loop() {
 				var ids []engine.SeqID
 				for k := range rows {
-					id, err := admit(b, e, steady(k, 100))
+					id, err := admit(b, e, steady(b, k, 100))
 					require.NoError(b, err)
 					ids = append(ids, id)
 				}
@@ -91,7 +112,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(fmt.Sprintf("rows=8/tokens=%d", length), func(b *testing.B) {
 			e := demo(b, withoutPrefixes)
 			for k := range 8 {
-				_, err := admit(b, e, ask(strings.Repeat(strconv.Itoa(k), length), 200, `,"temperature":0,"logit_bias":{"1527":-100,"1529":-100}`))
+				_, err := admit(b, e, ask(strings.Repeat(strconv.Itoa(k), length), 200, lasting(b)))
 				require.NoError(b, err)
 			}
 			for range 8 * (length/64 + 1) * 2 {
@@ -136,7 +157,7 @@ func BenchmarkFormat(b *testing.B) {
 			e := demo(b, withoutPrefixes)
 			tokens := 0
 			run := func() {
-				a := single(b, e, ask("a person as JSON: ", 150, `,"temperature":0`+format))
+				a := single(b, e, ask("a person as JSON: ", 150, lasting(b)+format))
 				tokens += a.result.OutputTokens
 			}
 			run()
@@ -160,11 +181,11 @@ func BenchmarkCancel(b *testing.B) {
 			e.Step(ctx) //nolint:errcheck // it ends with ctx
 		}
 	}()
-	id, err := admit(b, e, steady(0, 400))
+	id, err := admit(b, e, steady(b, 0, 400))
 	require.NoError(b, err)
 	for b.Loop() {
 		e.Cancel(id)
-		id, err = admit(b, e, steady(0, 400))
+		id, err = admit(b, e, steady(b, 0, 400))
 		require.NoError(b, err)
 	}
 	stop()
