@@ -136,10 +136,12 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 			b, err := os.ReadFile(filepath.Join(onnxlib.Root(t), "worker", "models", "digits-tiny", "1", "model.onnx"))
 			require.NoError(t, err)
 			edit(t, dir, "model.onnx", func(string) string { return string(b) })
-		}, "input_ids"},
-		"a picture's size in no unit": {"shapes-vl", func(t *testing.T, dir string) {
-			edit(t, dir, "preprocessor_config.json", func(s string) string { return strings.ReplaceAll(s, "patch_size", "patch_sighs") })
-		}, "patch"},
+		}, `"pixels"`},
+		"pictures in another way": {"shapes-vl", func(t *testing.T, dir string) {
+			edit(t, dir, "preprocessor_config.json", func(s string) string {
+				return regexp.MustCompile(`("image_processor_type": *)"[^"]*"`).ReplaceAllString(s, `$1"ClipImageProcessor"`)
+			})
+		}, "ClipImageProcessor"},
 		"no server": {"parrot", func(t *testing.T, dir string) {
 			edit(t, dir, model.ManifestFile, replace("PARROT_URL", "NO_SUCH_PARROT"))
 		}, "NO_SUCH_PARROT is not set"},

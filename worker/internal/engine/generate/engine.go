@@ -123,9 +123,11 @@ func load(rt *onnx.Runtime, dir string, m *model.Manifest, o Options) (*Engine, 
 		Runtime: rt, Manifest: m, Files: files, Embedder: e.embedder, Context: e.context, Axes: e.graph.axes,
 		Tokenizer: spoken.tokenizer, Template: spoken.template, Render: spoken.render,
 	}
-	if e.front, err = o.Front(parts); err != nil {
+	front, err := o.Front(parts)
+	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
+	e.front = front // not before: what comes with an error may be a nil of its own type
 	return e, nil
 }
 
