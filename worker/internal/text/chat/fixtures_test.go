@@ -34,19 +34,19 @@ type fixture struct {
 	} `json:"renderings"`
 }
 
-func source(t testing.TB, name string) string {
-	t.Helper()
+func source(tb testing.TB, name string) string {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", "templates", name+".jinja"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(b)
 }
 
-func template(t testing.TB, name string) *chat.Template {
-	t.Helper()
-	tpl, err := chat.New(source(t, name), map[string]string{
+func template(tb testing.TB, name string) *chat.Template {
+	tb.Helper()
+	tpl, err := chat.New(source(tb, name), map[string]string{
 		"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>",
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return tpl
 }
 

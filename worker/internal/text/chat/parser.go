@@ -188,7 +188,7 @@ func (p *Parser) content(out []Piece, end bool) ([]Piece, bool) {
 	text := p.buf[:safe]
 	if mark == p.st.open && mark != "" && strings.TrimSpace(text) != "" {
 		// Thoughts come first; later the mark is something the model tells of.
-		text, mark = p.buf[:at+len(mark)], ""
+		text = p.buf[:at+len(mark)]
 		p.began = true
 		out = p.text(out, text)
 		p.buf = p.buf[len(text):]

@@ -107,7 +107,7 @@ func (t *Template) plain(res jinja.Result, specials []string) []text.Range {
 	}
 	spans := res.Client
 	next := 0
-	for k := 0; k < len(spans); k++ {
+	for k := range spans {
 		for i := max(next, spans[k].Start-m.longest+1); i < spans[k].End; i++ {
 			if !m.first[lowerByte(res.Text[i])] {
 				continue

@@ -168,9 +168,10 @@ func renderFault(err error) error {
 		return &fault.Error{Code: fault.InvalidInput, Field: fieldMessages, Detail: e.Msg, Cause: err}
 	case jinja.Bug:
 		return fault.Wrap(fault.Internal, err, "the chat template could not be run")
-	}
-	return &fault.Error{
-		Code: fault.InvalidInput, Field: fieldMessages, Cause: err,
-		Detail: "the model's chat template does not take this conversation: " + e.Error(),
+	default:
+		return &fault.Error{
+			Code: fault.InvalidInput, Field: fieldMessages, Cause: err,
+			Detail: "the model's chat template does not take this conversation: " + e.Error(),
+		}
 	}
 }

@@ -21,7 +21,7 @@ func specials() []string {
 // special gives where a text reads as special tokens, outside of the plain ranges.
 func special(p chat.Prompt) []string {
 	var out []string
-	for i := 0; i < len(p.Text); i++ {
+	for i := range len(p.Text) {
 		for _, s := range specials() {
 			if !strings.HasPrefix(p.Text[i:], s) {
 				continue

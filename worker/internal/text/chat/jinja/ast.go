@@ -117,11 +117,10 @@ type (
 		line int
 	}
 	ifStmt struct {
-		test       expr
-		body, els  []stmt
-		elifs      []*ifStmt
-		line       int
-		elseParsed bool
+		test      expr
+		body, els []stmt
+		elifs     []*ifStmt
+		line      int
 	}
 	forStmt struct {
 		target, testTarget  target

@@ -412,7 +412,7 @@ func filterGroupby(r *run, v Value, a args) Value {
 	p := r.bindFilter("groupby", v, a, "value", "attribute", "default?", "case_sensitive?")
 	sensitive := r.flag(p[3])
 	key := r.getter(p[1], !sensitive, p[2])
-	real := r.getter(p[1], false, p[2])
+	actual := r.getter(p[1], false, p[2])
 	items := r.drain(r.iter(v))
 	keys := make([]Value, len(items))
 	for i, e := range items {
@@ -425,7 +425,7 @@ func filterGroupby(r *run, v Value, a args) Value {
 		if len(group) > 0 {
 			k := at
 			if !sensitive {
-				k = real(group[0])
+				k = actual(group[0])
 			}
 			out = append(out, &Tuple{items: []Value{k, r.list(group)}, group: true})
 		}

@@ -341,8 +341,8 @@ func filterURLEncode(r *run, v Value, a args) Value {
 	if _, ok := v.(*Str); ok {
 		return quote(v, "/")
 	}
-	if _, ok := v.(*Dict); ok {
-		v = &view{v.(*Dict), "dict_items"} //nolint:forcetypeassert // just seen
+	if d, ok := v.(*Dict); ok {
+		v = &view{d, "dict_items"}
 	}
 	next, ok := r.tryIter(v)
 	if !ok {

@@ -225,14 +225,10 @@ func (r *run) parseSpec(s string) formatSpec {
 	} else if isAlign(0) {
 		f.align, s = s[0], s[1:]
 	}
-	explicitSign := false
 	if s != "" && strings.IndexByte("+- ", s[0]) >= 0 {
-		f.sign, s, explicitSign = s[0], s[1:], true
+		f.sign, s = s[0], s[1:]
 	}
-	_ = explicitSign
-	if strings.HasPrefix(s, "z") {
-		s = s[1:]
-	}
+	s = strings.TrimPrefix(s, "z")
 	if strings.HasPrefix(s, "#") {
 		f.alt, s = true, s[1:]
 	}

@@ -78,8 +78,9 @@ func decode(d *jsontext.Decoder, client bool, depth int) (Value, error) {
 		}
 		_, err = d.ReadToken()
 		return o, err
+	default:
+		return none{}, nil
 	}
-	return none{}, nil
 }
 
 func numberFrom(s string) (Value, error) {

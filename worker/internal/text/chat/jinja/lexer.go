@@ -46,8 +46,9 @@ func (t token) String() string {
 		return "end of print statement"
 	case kString:
 		return "string"
+	default:
+		return t.text
 	}
-	return t.text
 }
 
 type lexer struct {

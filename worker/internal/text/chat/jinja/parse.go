@@ -3,6 +3,7 @@ package jinja
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 const (
@@ -136,14 +137,7 @@ func (p *parser) body(ends ...string) []stmt {
 }
 
 func tags(ends []string) string {
-	s := ""
-	for i, e := range ends {
-		if i > 0 {
-			s += " or "
-		}
-		s += "'" + e + "'"
-	}
-	return s
+	return "'" + strings.Join(ends, "' or '") + "'"
 }
 
 // block parses the rest of a tag and the body after it.

@@ -197,11 +197,11 @@ func (p *parser) primary() expr {
 		}
 		return &nameExpr{name: t.text}
 	case kString:
-		s := t.text
+		parts := []string{t.text}
 		for p.cur().kind == kString {
-			s += p.next().text
+			parts = append(parts, p.next().text)
 		}
-		return &constExpr{constant(s)}
+		return &constExpr{constant(strings.Join(parts, ""))}
 	case kInt:
 		return &constExpr{p.integer(t)}
 	case kFloat:
@@ -220,6 +220,7 @@ func (p *parser) primary() expr {
 		case "{":
 			return p.dict()
 		}
+	default:
 	}
 	p.fail(t.line, "unexpected '%s'", t)
 	return nil
@@ -298,6 +299,7 @@ func (p *parser) attr(e expr, line int) expr {
 		return &attrExpr{x: e, name: constant(t.text), line: line}
 	case kInt:
 		return &itemExpr{x: e, key: &constExpr{p.integer(t)}, line: line}
+	default:
 	}
 	p.fail(t.line, "expected name or number")
 	return nil
@@ -385,11 +387,11 @@ func (p *parser) arguments() callArgs {
 // dotted reads the name of a filter or a test.
 func (p *parser) dotted() (string, int) {
 	t := p.expect(kName, "a name")
-	name := t.text
+	parts := []string{t.text}
 	for p.skipOp(".") {
-		name += "." + p.expect(kName, "a name").text
+		parts = append(parts, p.expect(kName, "a name").text)
 	}
-	return name, t.line
+	return strings.Join(parts, "."), t.line
 }
 
 // filters parses a chain of filters over e; start says that the first one comes without its bar.

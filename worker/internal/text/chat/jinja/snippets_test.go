@@ -16,10 +16,10 @@ import (
 // now is the time at which the fixtures were made.
 func now() time.Time { return time.Date(2025, 3, 7, 9, 5, 2, 0, time.UTC) }
 
-func variables(t testing.TB, raw []byte, client bool) map[string]jinja.Value {
-	t.Helper()
+func variables(tb testing.TB, raw []byte, client bool) map[string]jinja.Value {
+	tb.Helper()
 	v, err := jinja.FromJSON(raw, client)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	vars := map[string]jinja.Value{}
 	jinja.Each(v, func(name string, x jinja.Value) { vars[name] = x })
 	return vars

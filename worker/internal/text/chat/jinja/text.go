@@ -24,9 +24,6 @@ func (r *run) str(v Value) *Str {
 	return w.str()
 }
 
-// text is str without a Markup's mark, as most string operations want it.
-func (r *run) text(v Value) *Str { return r.str(v) }
-
 func (r *run) repr(w *buffer, v Value) {
 	r.step()
 	at := len(w.b)
@@ -88,13 +85,13 @@ func (r *run) reprObject(w *buffer, v Value) {
 		r.up()
 		w.byte('>')
 	case *Range:
-		fmt.Fprintf(writer{w}, "range(%d, %d", x.start, x.stop)
+		w.printf("range(%d, %d", x.start, x.stop)
 		if x.step != 1 {
-			fmt.Fprintf(writer{w}, ", %d", x.step)
+			w.printf(", %d", x.step)
 		}
 		w.byte(')')
 	case *loop:
-		fmt.Fprintf(writer{w}, "<LoopContext %d/%d>", x.index0+1, x.len(r))
+		w.printf("<LoopContext %d/%d>", x.index0+1, x.len(r))
 	case *Macro:
 		if x.def.name == "" {
 			w.text("<Macro anonymous>")
@@ -112,12 +109,7 @@ func (r *run) reprObject(w *buffer, v Value) {
 	}
 }
 
-type writer struct{ w *buffer }
-
-func (w writer) Write(p []byte) (int, error) {
-	w.w.b = append(w.w.b, p...)
-	return len(p), nil
-}
+func (w *buffer) printf(format string, a ...any) { w.b = fmt.Appendf(w.b, format, a...) }
 
 func (r *run) reprItems(w *buffer, items []Value) {
 	r.down()
@@ -159,7 +151,7 @@ func (r *run) reprStr(w *buffer, x *Str) {
 		switch {
 		case c == rune(q) || c == '\\':
 			w.byte('\\')
-			w.byte(byte(c))
+			w.text(string(c))
 		case c == '\n':
 			w.text(`\n`)
 		case c == '\r':
@@ -167,15 +159,15 @@ func (r *run) reprStr(w *buffer, x *Str) {
 		case c == '\t':
 			w.text(`\t`)
 		case c < ' ' || c == 0x7f:
-			fmt.Fprintf(writer{w}, `\x%02x`, c)
+			w.printf(`\x%02x`, c)
 		case c < 0x7f || printable(c):
 			w.b = append(w.b, string(c)...)
 		case c <= 0xff:
-			fmt.Fprintf(writer{w}, `\x%02x`, c)
+			w.printf(`\x%02x`, c)
 		case c <= 0xffff:
-			fmt.Fprintf(writer{w}, `\u%04x`, c)
+			w.printf(`\u%04x`, c)
 		default:
-			fmt.Fprintf(writer{w}, `\U%08x`, c)
+			w.printf(`\U%08x`, c)
 		}
 	}
 	w.byte(q)
@@ -203,7 +195,7 @@ func floatText(f float64) string {
 		return "nan"
 	}
 	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
-		return expText(strconv.FormatFloat(f, 'e', -1, 64))
+		return strconv.FormatFloat(f, 'e', -1, 64)
 	}
 	s := strconv.FormatFloat(f, 'f', -1, 64)
 	if strings.IndexByte(s, '.') < 0 {
@@ -211,6 +203,3 @@ func floatText(f float64) string {
 	}
 	return s
 }
-
-// expText gives an exponent two digits at least, as both languages do already.
-func expText(s string) string { return s }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // unescape reads a string literal's body as Python's unicode-escape codec does after everything outside ASCII has been
@@ -68,19 +69,16 @@ func unescapeOne(b *strings.Builder, s string) (int, error) {
 		b.WriteByte(c)
 		return 1, nil
 	}
-	for i, r := range s { // only the first
-		n := len(string(r))
-		switch {
-		case r < 0x100:
-			fmt.Fprintf(b, "x%02x", r)
-		case r < 0x10000:
-			fmt.Fprintf(b, "u%04x", r)
-		default:
-			fmt.Fprintf(b, "U%08x", r)
-		}
-		return i + n, nil
+	r, n := utf8.DecodeRuneInString(s)
+	switch {
+	case r < 0x100:
+		fmt.Fprintf(b, "x%02x", r)
+	case r < 0x10000:
+		fmt.Fprintf(b, "u%04x", r)
+	default:
+		fmt.Fprintf(b, "U%08x", r)
 	}
-	return 0, nil
+	return n, nil
 }
 
 func hexEscape(b *strings.Builder, s string, n int) (int, error) {
@@ -94,6 +92,6 @@ func hexEscape(b *strings.Builder, s string, n int) (int, error) {
 	if v > 0x10ffff {
 		return 0, errors.New("illegal Unicode character")
 	}
-	b.WriteRune(rune(v)) //nolint:gosec // within Unicode
+	b.WriteRune(rune(v))
 	return 1 + n, nil
 }
