@@ -22,7 +22,7 @@ type Piece struct {
 }
 
 // maxCall bounds the text of a tool call; a longer one is text.
-const maxCall = 1 << 20
+const maxCall = 256 << 10
 
 // Parser reads the text that a model writes, as it comes. It gives text on as soon as it is certain not to begin a mark
 // or a tool call; a tool call comes when it is complete, and what turns out to be none comes as text.

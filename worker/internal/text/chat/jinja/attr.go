@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"strings"
+	"unicode/utf8"
 )
 
 func (r *run) missing(obj Value, key Value) Value {
@@ -64,6 +65,7 @@ func (r *run) element(obj, key Value) Value {
 	case *Undefined:
 		r.undefined(x)
 	case *Dict:
+		r.hashing(key)
 		v, _, _ := x.get(key)
 		return v
 	case *List:
@@ -79,9 +81,11 @@ func (r *run) element(obj, key Value) Value {
 			return x.start + int64(i)*x.step
 		}
 	case *Str:
+		r.reading(x)
 		if i, ok := elementIndex(key, x.len()); ok {
 			lo := x.offset(i)
-			return x.sub(lo, lo+x.sub(lo, len(x.s)).offset(1))
+			_, n := utf8.DecodeRuneInString(x.s[lo:])
+			return x.sub(lo, lo+n)
 		}
 	case *Namespace:
 		if s, ok := key.(*Str); ok {

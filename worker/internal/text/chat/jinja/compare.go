@@ -25,7 +25,11 @@ func (r *run) equal(a, b Value) bool {
 	switch x := a.(type) {
 	case *Str:
 		y, ok := b.(*Str)
-		return ok && x.s == y.s
+		if !ok || len(x.s) != len(y.s) {
+			return false
+		}
+		r.work(len(x.s) >> 8)
+		return x.s == y.s
 	case none:
 		_, ok := b.(none)
 		return ok
@@ -84,6 +88,7 @@ func (r *run) equalDicts(x, y *Dict) bool {
 	r.down()
 	defer r.up()
 	for _, e := range x.entries {
+		r.hashing(e.key)
 		v, ok, _ := y.get(e.key)
 		if !ok || !same(e.val, v) && !r.equal(e.val, v) {
 			return false
@@ -246,6 +251,7 @@ func (r *run) contains(c, v Value) bool {
 }
 
 func (r *run) has(d *Dict, k Value) bool {
+	r.hashing(k)
 	_, ok, hashable := d.get(k)
 	if !hashable {
 		r.typeErr("unhashable type: '%s'", typeName(k))

@@ -39,6 +39,7 @@ func (e *dictExpr) eval(r *run, f *frame) Value {
 }
 
 func (r *run) put(d *Dict, k, v Value) {
+	r.hashing(k)
 	if !d.set(k, v) {
 		r.typeErr("unhashable type: '%s'", typeName(k))
 	}
@@ -231,6 +232,7 @@ func (e *filterExpr) eval(r *run, f *frame) Value {
 func (e *filterExpr) apply(r *run, v Value, f *frame) Value {
 	a := e.args.eval(r, f)
 	r.line = e.line
+	r.reading(v)
 	if e.fn == nil {
 		r.raise(Runtime, "No filter named '%s' found.", e.name)
 	}
@@ -255,6 +257,7 @@ func (e *testExpr) eval(r *run, f *frame) Value {
 	v := e.x.eval(r, f)
 	a := e.args.eval(r, f)
 	r.line = e.line
+	r.reading(v)
 	if e.fn == nil {
 		r.raise(Runtime, "No test named '%s' found.", e.name)
 	}

@@ -162,7 +162,7 @@ func filterTruncate(r *run, v Value, a args) Value {
 func filterWordwrap(r *run, v Value, a args) Value {
 	p := r.bindFilter("wordwrap", v, a, "s", "width?", "break_long_words?", "wrapstring?", "break_on_hyphens?")
 	s := r.maybeStr(v, "wordwrap")
-	w := wrapper{width: 79, long: true, hyphens: true}
+	w := wrapper{r: r, width: 79, long: true, hyphens: true}
 	if p[1] != nil {
 		w.width = r.index(p[1])
 	}
@@ -192,13 +192,28 @@ func filterWordwrap(r *run, v Value, a args) Value {
 
 // wrapper is Python's textwrap as the filter uses it.
 type wrapper struct {
+	r             *run
 	width         int
 	long, hyphens bool
 }
 
 func asciiSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
-func isBlank(s string) bool { return strings.TrimFunc(s, isSpace) == "" }
+func (w wrapper) blank(s string) bool {
+	w.r.work(1 + len(s)>>4)
+	return strings.TrimFunc(s, isSpace) == ""
+}
+
+// runesUpTo counts code points, n+1 at most.
+func runesUpTo(s string, n int) int {
+	c := 0
+	for range s {
+		if c++; c > n {
+			break
+		}
+	}
+	return c
+}
 
 func (w wrapper) wrap(s string) []string {
 	chunks := w.chunks(s)
@@ -206,15 +221,15 @@ func (w wrapper) wrap(s string) []string {
 	for i := 0; i < len(chunks); {
 		var cur []string
 		n := 0
-		if len(lines) > 0 && isBlank(chunks[i]) {
+		if len(lines) > 0 && w.blank(chunks[i]) {
 			i++
 		}
-		for i < len(chunks) && n+utf8.RuneCountInString(chunks[i]) <= w.width {
-			n += utf8.RuneCountInString(chunks[i])
+		for i < len(chunks) && n+runesUpTo(chunks[i], w.width) <= w.width {
+			n += runesUpTo(chunks[i], w.width)
 			cur = append(cur, chunks[i])
 			i++
 		}
-		if i < len(chunks) && utf8.RuneCountInString(chunks[i]) > w.width {
+		if i < len(chunks) && runesUpTo(chunks[i], w.width) > w.width {
 			switch {
 			case w.long:
 				head, tail := w.cut(chunks[i], max(w.width-n, 0))
@@ -225,7 +240,7 @@ func (w wrapper) wrap(s string) []string {
 				i++
 			}
 		}
-		if k := len(cur); k > 0 && isBlank(cur[k-1]) {
+		if k := len(cur); k > 0 && w.blank(cur[k-1]) {
 			cur = cur[:k-1]
 		}
 		if len(cur) > 0 {
@@ -237,22 +252,17 @@ func (w wrapper) wrap(s string) []string {
 
 // cut divides a word that is longer than a line, at its last hyphen where there is one.
 func (w wrapper) cut(s string, room int) (head, tail string) {
-	rs := []rune(s)
-	end := room
-	if w.hyphens && len(rs) > room {
-		for j := room - 1; j > 0; j-- {
-			if rs[j] == '-' {
-				for _, c := range rs[:j] {
-					if c != '-' {
-						end = j + 1
-						break
-					}
-				}
-				break
-			}
+	end := 0
+	for range room {
+		_, n := utf8.DecodeRuneInString(s[end:])
+		end += n
+	}
+	if w.hyphens {
+		if j := strings.LastIndexByte(s[:end], '-'); j > 0 && strings.Trim(s[:j], "-") != "" {
+			end = j + 1
 		}
 	}
-	return string(rs[:end]), string(rs[end:])
+	return s[:end], s[end:]
 }
 
 // chunks divides text into words, parts of words at hyphens, and the spaces between.

@@ -46,31 +46,29 @@ func TestHostile(t *testing.T) {
 		"{{ x" + strings.Repeat(".x", 5000) + " }}", "{{ " + strings.Repeat("[", 5000) + " }}",
 		"{{ 1" + strings.Repeat(" if 1", 5000) + " }}", strings.Repeat("{% for a in b %}", 3000),
 	} {
-		_, err := render1(src)
-		if !assert.Error(t, err, src) {
-			continue
-		}
+		err := render1(src)
+		require.Error(t, err, src)
 		e, ok := errors.AsType[*jinja.Error](err)
 		require.True(t, ok)
 		assert.NotEqual(t, jinja.Bug, e.Kind, "%s: %s", src, err)
 	}
 }
 
-func render1(src string) (string, error) {
+func render1(src string) error {
 	tpl, err := jinja.Parse(src)
 	if err != nil {
-		return "", err
+		return err
 	}
 	vars := map[string]jinja.Value{"s": jinja.ClientText("a <s> b"), "l": jinja.NewList(int64(1), jinja.Text("x"), 2.5)}
 	res, err := tpl.Render(vars, now(), small())
 	at := 0
 	for _, p := range res.Client {
 		if p.Start < at || p.End <= p.Start || p.End > len(res.Text) {
-			return "", errors.New("the client's ranges are out of order")
+			return errors.New("the client's ranges are out of order")
 		}
 		at = p.End
 	}
-	return res.Text, err
+	return err
 }
 
 func seeds() []string {
@@ -102,7 +100,7 @@ func FuzzRender(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		_, err := render1(src)
+		err := render1(src)
 		if err == nil {
 			return
 		}

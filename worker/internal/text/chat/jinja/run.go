@@ -164,6 +164,28 @@ func (r *run) work(n int) {
 	}
 }
 
+// reading counts that a whole string is about to be looked at.
+func (r *run) reading(v Value) {
+	if s, ok := v.(*Str); ok {
+		r.work(len(s.s) >> 6)
+	}
+}
+
+// hashing counts what it takes to hash a key.
+func (r *run) hashing(v Value) {
+	switch x := v.(type) {
+	case *Str:
+		r.work(len(x.s) >> 6)
+	case *Tuple:
+		r.down()
+		for _, e := range x.items {
+			r.step()
+			r.hashing(e)
+		}
+		r.up()
+	}
+}
+
 // grow counts n bytes that are about to be made; it is called before they are.
 func (r *run) grow(n int) {
 	if n < 0 || n > r.memory {

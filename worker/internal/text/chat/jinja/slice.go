@@ -37,6 +37,7 @@ func (r *run) slice(obj, lo, hi, step Value) Value {
 	n, ok := 0, true
 	switch x := obj.(type) {
 	case *Str:
+		r.reading(x)
 		n = x.len()
 	case *List:
 		n = len(x.items)

@@ -147,6 +147,7 @@ func identical(a, b Value) bool {
 }
 
 func (r *run) hashable(v Value) {
+	r.hashing(v)
 	if _, ok := hashKey(v); !ok {
 		r.typeErr("unhashable type: '%s'", typeName(v))
 	}

@@ -81,6 +81,9 @@ func (x *Str) sub(lo, hi int) *Str {
 	}
 	out := &Str{s: x.s[lo:hi], safe: x.safe}
 	out.client = appendSpans(nil, x.client, lo, hi, -lo)
+	if x.runes != 0 && x.ascii() && hi-lo < 1<<30 {
+		out.runes = int32(hi-lo) + 1 //nolint:gosec // below 1<<30
+	}
 	return out
 }
 
