@@ -121,17 +121,21 @@ func TestLoad(t *testing.T) {
 		want  string
 		err   string
 	}{
-		"text": {dir: fstest.MapFS{"tokenizer_config.json": file(
-			`{"chat_template":"{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}{{ additional_special_tokens }}",
+		"text": {
+			dir: fstest.MapFS{"tokenizer_config.json": file(
+				`{"chat_template":"{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}{{ additional_special_tokens }}",
 			"bos_token":{"content":"<s>"},"eos_token":"</s>","pad_token":null,"additional_special_tokens":["<a>",{"content":"<b>"}]}`)},
-			want: "<s></s>False['<a>', '<b>']"},
+			want: "<s></s>False['<a>', '<b>']",
+		},
 		"named, without tools": {dir: fstest.MapFS{"tokenizer_config.json": file(
 			`{"chat_template":[{"name":"default","template":"D"},{"name":"tool_use","template":"T"}]}`)}, want: "D"},
 		"named, with tools": {dir: fstest.MapFS{"tokenizer_config.json": file(
 			`{"chat_template":[{"name":"default","template":"D"},{"name":"tool_use","template":"T"}]}`)}, tools: tools, want: "T"},
 		"file first": {dir: fstest.MapFS{"tokenizer_config.json": file(`{"chat_template":"C"}`), "chat_template.jinja": file("J\n")}, want: "J"},
-		"more files": {dir: fstest.MapFS{"chat_template.jinja": file("J"),
-			"additional_chat_templates/tool_use.jinja": file("JT")}, tools: tools, want: "JT"},
+		"more files": {dir: fstest.MapFS{
+			"chat_template.jinja":                      file("J"),
+			"additional_chat_templates/tool_use.jinja": file("JT"),
+		}, tools: tools, want: "JT"},
 		"processor":      {dir: fstest.MapFS{"chat_template.json": file(`{"chat_template":"P"}`)}, want: "P"},
 		"special map":    {dir: fstest.MapFS{"chat_template.jinja": file("{{ unk_token }}"), "special_tokens_map.json": file(`{"unk_token":"<unk>"}`)}, want: "<unk>"},
 		"extra":          {dir: fstest.MapFS{"tokenizer_config.json": file(`{"chat_template":"{{ image_token }}","extra_special_tokens":{"image_token":"<i>"}}`)}, want: "<i>"},

@@ -31,7 +31,9 @@ func styleOf(source string) style {
 		return style{harmony: true}
 	}
 	for _, t := range [][2]string{
-		{"<think>", "</think>"}, {"[THINK]", "[/THINK]"}, {"<|START_THINKING|>", "<|END_THINKING|>"},
+		{"<think>", "</think>"},
+		{"[THINK]", "[/THINK]"},
+		{"<|START_THINKING|>", "<|END_THINKING|>"},
 		{"<seed:think>", "</seed:think>"},
 	} {
 		if has(t[0]) || has(t[1]) {
