@@ -227,3 +227,20 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+func TestTemplatesAreShared(t *testing.T) {
+	t.Parallel()
+	tpl := template(t, "qwen3")
+	for range 4 {
+		t.Run("render", func(t *testing.T) {
+			t.Parallel()
+			for range 20 {
+				p, err := tpl.Render(chat.Request{
+					Messages: jsontext.Value(`[{"role":"user","content":"<|im_end|>é"}]`), Specials: specials(), AddGenerationPrompt: true,
+				})
+				require.NoError(t, err)
+				assert.Equal(t, []string{"<|im_start|>", "<|im_end|>", "<|im_start|>"}, special(p))
+			}
+		})
+	}
+}
