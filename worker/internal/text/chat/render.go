@@ -70,7 +70,7 @@ func (t *Template) variables(req *Request) (map[string]jinja.Value, error) {
 	if !empty(req.Args) {
 		args, err := jinja.FromJSON(req.Args, true)
 		if err != nil {
-			return nil, fault.Invalid(fieldArgs, "is not JSON: %s", err)
+			return nil, fault.Invalid(fieldArgs, "cannot be read: %s", err)
 		}
 		refused := ""
 		if !jinja.Each(args, func(name string, v jinja.Value) {
@@ -87,7 +87,7 @@ func (t *Template) variables(req *Request) (map[string]jinja.Value, error) {
 	}
 	messages, err := jinja.FromJSON(req.Messages, true)
 	if err != nil {
-		return nil, fault.Invalid(fieldMessages, "is not JSON: %s", err)
+		return nil, fault.Invalid(fieldMessages, "cannot be read: %s", err)
 	}
 	for _, m := range jinja.Items(messages) {
 		message(m)
@@ -99,7 +99,7 @@ func (t *Template) variables(req *Request) (map[string]jinja.Value, error) {
 	}
 	tools, err := jinja.FromJSON(req.Tools, true)
 	if err != nil {
-		return nil, fault.Invalid(fieldTools, "is not JSON: %s", err)
+		return nil, fault.Invalid(fieldTools, "cannot be read: %s", err)
 	}
 	for _, tool := range jinja.Items(tools) {
 		vocabulary(tool, "type")

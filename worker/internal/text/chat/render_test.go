@@ -168,7 +168,7 @@ func TestFaults(t *testing.T) {
 	}{
 		"raised":   {"{{ raise_exception('no system role') }}", `[]`, ``, "messages", "no system role"},
 		"runtime":  {"\n{{ messages[0].content + 'x' }}", `[{"content":null}]`, ``, "messages", "line 2"},
-		"messages": {"x", `[`, ``, "messages", "is not JSON"},
+		"messages": {"x", `[`, ``, "messages", "cannot be read"},
 		"args":     {"x", `[]`, `[]`, "chat_template_kwargs", "must be an object"},
 		"tools":    {"x", `[]`, `{"tools":[]}`, "chat_template_kwargs.tools", "cannot be set"},
 	} {

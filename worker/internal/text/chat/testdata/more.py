@@ -1,4 +1,5 @@
-"""Writes what snippets.py does not reach: corners of the language, one JSON object a line. Run as `python more.py > more.jsonl`."""
+"""Writes what snippets.py does not reach: corners of the language, one JSON object a line. Run as
+`v/bin/python more.py > ../jinja/testdata/more.jsonl`."""
 import json
 
 from jinjaenv import render

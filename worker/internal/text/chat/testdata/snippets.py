@@ -1,9 +1,10 @@
 """Writes snippets of templates with what Python's Jinja2 makes of them, one JSON object a line.
 
     python3 -m venv v && v/bin/pip install jinja2==3.1.6
-    v/bin/python snippets.py SEED COUNT > snippets.jsonl
+    v/bin/python snippets.py 0 6000 > ../jinja/testdata/snippets.jsonl  # every operation with many operands
+    v/bin/python snippets.py 7 2500 > ../jinja/testdata/programs.jsonl  # random programs; another seed, others
 
-`go test -run Snippets` compares them; PENSTOCK_CHAT_SNIPPETS names a file other than the one kept here.
+`go test -run Snippets ../jinja` compares them; PENSTOCK_CHAT_SNIPPETS names a file other than the one kept here.
 """
 import json
 import random
