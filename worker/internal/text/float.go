@@ -26,11 +26,11 @@ func (p *powers) number(s string) float64 {
 	point := false
 	for i := range len(rest) {
 		c := rest[i]
-		switch {
-		case c == '.':
+		switch c {
+		case '.':
 			point, whole = true, false
 			continue
-		case c == 'e' || c == 'E':
+		case 'e', 'E':
 			n, err := strconv.Atoi(strings.TrimPrefix(rest[i+1:], "+"))
 			if err != nil { // so many digits that it makes no difference
 				n = 1 << 20

@@ -119,6 +119,11 @@ func (t *Tokenizer) complete(added []AddedToken) error {
 	if len(added) > maxTokens {
 		return fmt.Errorf("there are more than %d added tokens", maxTokens)
 	}
+	for kind, stage := range map[string]any{"normalizers": t.normalizer, "pre-tokenizers": t.pre, "decoders": t.chain} {
+		if err := bounded(kind, stage); err != nil {
+			return err
+		}
+	}
 	if err := t.add(added); err != nil {
 		return err
 	}

@@ -46,15 +46,15 @@ type vocabulary struct {
 	special map[int32]bool
 }
 
-// maxIDs bounds ids, as memory for all up to the largest is taken.
-const maxIDs = 1 << 24
+// spareIDs is how far ids may leave gaps, as memory for all up to the largest is taken.
+const spareIDs = 1 << 20
 
 func newVocabulary(ids map[string]int32) (vocabulary, error) {
 	v := vocabulary{ids: ids}
 	largest := int32(-1)
 	for token, id := range ids {
-		if id < 0 || id >= maxIDs {
-			return v, fmt.Errorf("token %q has id %d", token, id)
+		if id < 0 || int(id) >= spareIDs+2*len(ids) {
+			return v, fmt.Errorf("token %q of %d has id %d", token, len(ids), id)
 		}
 		largest = max(largest, id)
 	}
