@@ -98,9 +98,14 @@ func checkIDs(vocab map[string]int64) (map[string]int32, error) {
 }
 
 func newModel(raw jsontext.Value) (tokenModel, error) {
+	if len(raw) == 0 || raw.Kind() != '{' {
+		return nil, errors.New("the model is missing")
+	}
 	kind, err := kindOf(raw)
 	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+		if kind, err = oldKind(raw); err != nil {
+			return nil, fmt.Errorf("model: %w", err)
+		}
 	}
 	var m tokenModel
 	switch kind {
@@ -112,8 +117,6 @@ func newModel(raw jsontext.Value) (tokenModel, error) {
 		m, err = newWordLevel(raw)
 	case "Unigram":
 		m, err = newUnigram(raw)
-	case "":
-		return nil, errors.New("model: the type is missing")
 	default:
 		return nil, fmt.Errorf("model %q is not supported", kind)
 	}
@@ -121,4 +124,29 @@ func newModel(raw jsontext.Value) (tokenModel, error) {
 		return nil, fmt.Errorf("model %s: %w", kind, err)
 	}
 	return m, nil
+}
+
+// oldKind tells what an old file's model is, which does not say: the first kind that has all it needs.
+func oldKind(raw jsontext.Value) (string, error) {
+	var c struct {
+		Vocab    jsontext.Value `json:"vocab"`
+		Merges   jsontext.Value `json:"merges"`
+		Unknown  jsontext.Value `json:"unk_token"`
+		Prefix   jsontext.Value `json:"continuing_subword_prefix"`
+		MaxChars jsontext.Value `json:"max_input_chars_per_word"`
+	}
+	if err := loose(raw, &c); err != nil {
+		return "", err
+	}
+	switch words := c.Vocab.Kind() == '{'; {
+	case words && c.Merges.Kind() == '[':
+		return "BPE", nil
+	case words && c.Unknown.Kind() == '"' && c.Prefix.Kind() == '"' && c.MaxChars.Kind() == '0':
+		return "WordPiece", nil
+	case words && c.Unknown.Kind() == '"':
+		return "WordLevel", nil
+	case c.Vocab.Kind() == '[':
+		return "Unigram", nil
+	}
+	return "", errors.New("the type is missing")
 }

@@ -107,7 +107,7 @@ func (t *Tokenizer) EncodePair(a, b string, o Options) Encoding {
 // encode makes the tokens of a text alone.
 func (t *Tokenizer) encode(s string, o Options) part {
 	sc := t.take()
-	defer t.scratch.Put(sc)
+	defer t.give(sc)
 	n := len(s)/3 + 8
 	p := part{ids: make([]int32, 0, n), spans: make([]Span, 0, n)}
 	sc.original.read(s)
@@ -186,6 +186,15 @@ func (t *Tokenizer) take() *scratch {
 		return sc
 	}
 	return &scratch{}
+}
+
+// maxKept is the longest text, in runes, whose memory is kept for the next.
+const maxKept = 1 << 18
+
+func (t *Tokenizer) give(sc *scratch) {
+	if cap(sc.original.runes) <= maxKept {
+		t.scratch.Put(sc)
+	}
 }
 
 // inRunes turns parts of s in bytes into code points, in order and apart.

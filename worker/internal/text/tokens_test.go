@@ -1,6 +1,7 @@
 package text_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -191,6 +192,26 @@ func TestPaddingAndTruncation(t *testing.T) {
 	} {
 		_, err := with(bad[0], bad[1])
 		require.Error(t, err, bad)
+	}
+}
+
+// TestOldFiles have models that do not say what they are.
+func TestOldFiles(t *testing.T) {
+	t.Parallel()
+	var list []string
+	readFixture(t, "strings", &list)
+	for _, name := range []string{"gpt2-strings", "llama2", "bert-uncased", "word-level", "xlm-r"} {
+		tok, f := loadFixture(t, name)
+		var whole map[string]any
+		require.NoError(t, json.Unmarshal(f.Tokenizer, &whole))
+		delete(whole["model"].(map[string]any), "type")
+		b, err := json.Marshal(whole)
+		require.NoError(t, err)
+		old, err := text.Parse(b)
+		require.NoError(t, err, name)
+		for _, s := range list[:50] {
+			assert.Equal(t, tok.Encode(s, text.Options{}), old.Encode(s, text.Options{}), name)
+		}
 	}
 }
 
