@@ -236,8 +236,7 @@ def shapes():
                                  LLAMA, unk_token="<unk>", prune=unigram_bytes, decoder=seq("d", kind("ByteFallback"), metaspace("never")))
     yield "albert", train("unigram", seq("n", replace("``", '"'), replace("''", '"'), kind("NFKD"), kind("StripAccents"), kind("Lowercase"), nmt_nfkc()), metaspace(), 600,
                           [token("<pad>"), token("<unk>"), token("[CLS]"), token("[SEP]")], unk_token="<unk>", post=BERT_POST, decoder=metaspace())
-    yield "bert-uncased", train("wordpiece", bert(True), kind("BertPreTokenizer"), 800, BERT, unk_token="[UNK]", post=BERT_POST, decoder=WORDPIECE) if False else \
-        train("wordpiece", bert(True), kind("BertPreTokenizer"), 800, BERT, post=BERT_POST, decoder=WORDPIECE)
+    yield "bert-uncased", train("wordpiece", bert(True), kind("BertPreTokenizer"), 800, BERT, post=BERT_POST, decoder=WORDPIECE)
     yield "bert-cased", train("wordpiece", bert(False), kind("BertPreTokenizer"), 800, BERT, post=BERT_POST, decoder=dict(WORDPIECE, cleanup=False))
     yield "bert-chinese", train("wordpiece", bert(True, accents=False), kind("BertPreTokenizer"), 1000, BERT, decoder=WORDPIECE,
                                 post={"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]})
