@@ -204,7 +204,9 @@ func TestOldFiles(t *testing.T) {
 		tok, f := loadFixture(t, name)
 		var whole map[string]any
 		require.NoError(t, json.Unmarshal(f.Tokenizer, &whole))
-		delete(whole["model"].(map[string]any), "type")
+		model, ok := whole["model"].(map[string]any)
+		require.True(t, ok)
+		delete(model, "type")
 		b, err := json.Marshal(whole)
 		require.NoError(t, err)
 		old, err := text.Parse(b)
