@@ -29,24 +29,43 @@ func demo(t *testing.T, name string) string {
 	return dir
 }
 
+// folder is a copy that a test breaks.
+type folder struct {
+	t   *testing.T
+	dir string
+}
+
+func (f folder) read(path string) string {
+	f.t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(f.t, err)
+	return string(b)
+}
+
+func (f folder) remove(file string) {
+	f.t.Helper()
+	require.NoError(f.t, os.Remove(filepath.Join(f.dir, file)))
+}
+
 // edit changes a file and keeps the manifest true, unless it is the manifest.
-func edit(t *testing.T, dir, file string, change func(string) string) {
-	t.Helper()
-	path := filepath.Join(dir, file)
-	old, err := os.ReadFile(path)
-	require.NoError(t, err)
-	changed := []byte(change(string(old)))
-	require.False(t, bytes.Equal(old, changed), "nothing was broken")
-	require.NoError(t, os.Chmod(path, 0o644))
-	require.NoError(t, os.WriteFile(path, changed, 0o644))
+func (f folder) edit(file string, change func(string) string) {
+	f.t.Helper()
+	path := filepath.Join(f.dir, file)
+	old := f.read(path)
+	changed := change(old)
+	if old == changed {
+		f.t.Fatal("nothing was broken")
+	}
+	require.NoError(f.t, os.Chmod(path, 0o644))
+	require.NoError(f.t, os.WriteFile(path, []byte(changed), 0o644))
 	if file == model.ManifestFile {
 		return
 	}
-	sum := func(b []byte) string {
-		h := sha256.Sum256(b)
+	sum := func(s string) string {
+		h := sha256.Sum256([]byte(s))
 		return hex.EncodeToString(h[:])
 	}
-	edit(t, dir, model.ManifestFile, func(s string) string { return strings.ReplaceAll(s, sum(old), sum(changed)) })
+	f.edit(model.ManifestFile, func(s string) string { return strings.ReplaceAll(s, sum(old), sum(changed)) })
 }
 
 func replace(from, to string) func(string) string {
@@ -74,7 +93,7 @@ func TestEveryDemoModelIsFit(t *testing.T) {
 	server := httptest.NewServer(parrot.New())
 	defer server.Close()
 	dir := demo(t, "parrot")
-	edit(t, dir, model.ManifestFile, replace("urls_env: PARROT_URL", `urls: ["`+server.URL+`/v1"]`))
+	folder{t, dir}.edit(model.ManifestFile, replace("urls_env: PARROT_URL", `urls: ["`+server.URL+`/v1"]`))
 	out, err := check(t, dir)
 	require.NoError(t, err, out)
 	assert.Contains(t, out, `"finish_reason":"stop"`)
@@ -85,71 +104,70 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		model string
-		spoil func(t *testing.T, dir string)
+		spoil func(f folder)
 		says  string
 	}{
-		"a file is missing": {"digits-tiny", func(t *testing.T, dir string) {
-			require.NoError(t, os.Remove(filepath.Join(dir, "model.onnx")))
+		"a file is missing": {"digits-tiny", func(f folder) {
+			f.remove("model.onnx")
 		}, "model.onnx"},
-		"a file is another": {"digits-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, model.ManifestFile, func(s string) string {
+		"a file is another": {"digits-tiny", func(f folder) {
+			f.edit(model.ManifestFile, func(s string) string {
 				return regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAllString(s, strings.Repeat("f", 64))
 			})
 		}, "its SHA-256 is"},
-		"a graph is cut off": {"digits-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, "model.onnx", func(s string) string { return s[:len(s)/2] })
+		"a graph is cut off": {"digits-tiny", func(f folder) {
+			f.edit("model.onnx", func(s string) string { return s[:len(s)/2] })
 		}, "damaged"},
-		"a graph is none": {"embed-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, "model.onnx", func(string) string { return "<html>not found</html>" })
+		"a graph is none": {"embed-tiny", func(f folder) {
+			f.edit("model.onnx", func(string) string { return "<html>not found</html>" })
 		}, "not an ONNX model"},
-		"an unknown setting": {"digits-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, model.ManifestFile, func(s string) string { return s + "\nthreds: 2\n" })
+		"an unknown setting": {"digits-tiny", func(f folder) {
+			f.edit(model.ManifestFile, func(s string) string { return s + "\nthreds: 2\n" })
 		}, "threds"},
-		"an unknown engine": {"digits-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, model.ManifestFile, replace("engine: tensor", "engine: tenser"))
+		"an unknown engine": {"digits-tiny", func(f folder) {
+			f.edit(model.ManifestFile, replace("engine: tensor", "engine: tenser"))
 		}, `no engine "tenser"`},
-		"another model's manifest": {"digits-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, model.ManifestFile, replace("name: digits-tiny", "name: letters-tiny"))
+		"another model's manifest": {"digits-tiny", func(f folder) {
+			f.edit(model.ManifestFile, replace("name: digits-tiny", "name: letters-tiny"))
 		}, "letters-tiny"},
-		"a device that is not there": {"digits-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, model.ManifestFile, func(s string) string { return s + "\ndevice: cuda:0\n" })
+		"a device that is not there": {"digits-tiny", func(f folder) {
+			f.edit(model.ManifestFile, func(s string) string { return s + "\ndevice: cuda:0\n" })
 		}, "cuda:0"},
-		"a tokenizer that is too new": {"embed-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, "tokenizer.json", func(s string) string {
+		"a tokenizer that is too new": {"embed-tiny", func(f folder) {
+			f.edit("tokenizer.json", func(s string) string {
 				i := strings.Index(s, `"pre_tokenizer"`)
 				return s[:i] + strings.Replace(s[i:], `"type":"`, `"type":"Quantum`, 1)
 			})
 		}, "Quantum"},
-		"a tokenizer cut off": {"chat-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, "tokenizer.json", func(s string) string { return s[:len(s)/2] })
+		"a tokenizer cut off": {"chat-tiny", func(f folder) {
+			f.edit("tokenizer.json", func(s string) string { return s[:len(s)/2] })
 		}, "tokenizer.json"},
-		"a pooling nobody knows": {"embed-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, model.ManifestFile, func(s string) string { return s + "\nembed: {pooling: median}\n" })
+		"a pooling nobody knows": {"embed-tiny", func(f folder) {
+			f.edit(model.ManifestFile, func(s string) string { return s + "\nembed: {pooling: median}\n" })
 		}, "median"},
-		"a template that does not parse": {"chat-tiny", func(t *testing.T, dir string) {
-			edit(t, dir, "tokenizer_config.json", replace("{%- endif", "{%- endfi"))
+		"a template that does not parse": {"chat-tiny", func(f folder) {
+			f.edit("tokenizer_config.json", replace("{%- endif", "{%- endfi"))
 		}, "template"},
-		"no configuration": {"chat-tiny", func(t *testing.T, dir string) {
-			require.NoError(t, os.Remove(filepath.Join(dir, "config.json")))
+		"no configuration": {"chat-tiny", func(f folder) {
+			f.remove("config.json")
 		}, "config.json"},
-		"a decoder that decodes nothing": {"chat-tiny", func(t *testing.T, dir string) {
-			b, err := os.ReadFile(filepath.Join(onnxlib.Root(t), "worker", "models", "digits-tiny", "1", "model.onnx"))
-			require.NoError(t, err)
-			edit(t, dir, "model.onnx", func(string) string { return string(b) })
+		"a decoder that decodes nothing": {"chat-tiny", func(f folder) {
+			other := f.read(filepath.Join(demo(f.t, "digits-tiny"), "model.onnx"))
+			f.edit("model.onnx", func(string) string { return other })
 		}, `"pixels"`},
-		"pictures in another way": {"shapes-vl", func(t *testing.T, dir string) {
-			edit(t, dir, "preprocessor_config.json", func(s string) string {
+		"pictures in another way": {"shapes-vl", func(f folder) {
+			f.edit("preprocessor_config.json", func(s string) string {
 				return regexp.MustCompile(`("image_processor_type": *)"[^"]*"`).ReplaceAllString(s, `$1"ClipImageProcessor"`)
 			})
 		}, "ClipImageProcessor"},
-		"no server": {"parrot", func(t *testing.T, dir string) {
-			edit(t, dir, model.ManifestFile, replace("PARROT_URL", "NO_SUCH_PARROT"))
+		"no server": {"parrot", func(f folder) {
+			f.edit(model.ManifestFile, replace("PARROT_URL", "NO_SUCH_PARROT"))
 		}, "NO_SUCH_PARROT is not set"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := demo(t, c.model)
-			c.spoil(t, dir)
+			c.spoil(folder{t, dir})
 			out, err := check(t, dir)
 			require.ErrorIs(t, err, worker.ErrCheck, out)
 			_, verdict, found := strings.Cut(out, "NOT FIT: ")

@@ -72,20 +72,24 @@ func chatJob(model, text string, more ...string) string {
 func (s *site) spoken(body string) (said string, output map[string]any, deltas int) {
 	s.t.Helper()
 	events, _ := s.stream(s.request(http.MethodPost, "/v1/jobs", body, header("Accept", "text/event-stream")))
+	var told strings.Builder
 	for _, e := range events {
 		if e.name != "output" {
 			continue
 		}
-		var d struct{ Text, Reasoning string }
+		var d struct {
+			Text      string `json:"text"`
+			Reasoning string `json:"reasoning"`
+		}
 		require.NoError(s.t, json.Unmarshal([]byte(e.data), &d))
-		said += d.Reasoning + d.Text
+		told.WriteString(d.Reasoning + d.Text)
 		deltas++
 	}
 	var done view
 	require.NoError(s.t, json.Unmarshal([]byte(events[len(events)-1].data), &done))
 	require.Equal(s.t, "succeeded", done.Status, "%v", done.Error)
 	require.NoError(s.t, json.Unmarshal(done.Output, &output))
-	return said, output, deltas
+	return told.String(), output, deltas
 }
 
 func whole(output map[string]any) string {

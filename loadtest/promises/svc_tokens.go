@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,7 @@ func tokens(ctx context.Context, r *run) error {
 		micros := func(d time.Duration) float64 { return float64(d.Microseconds()) / n }
 		r.say("%d streams at once, each of a job that tells a token every %v, %d in all; through TLS, durable queue and event log.", streams, every, each)
 		r.table([]string{"tokens", "a second", "gateway with broker, CPU a token", "worker, CPU a token", "took, over the job's own time"}, [][]string{{
-			fmt.Sprint(heard.Load()), fmt.Sprintf("%.0f", n/took.Seconds()), fmt.Sprintf("%.0f µs", micros(gateway)), fmt.Sprintf("%.0f µs", micros(worker)),
+			strconv.FormatInt(heard.Load(), 10), fmt.Sprintf("%.0f", n/took.Seconds()), fmt.Sprintf("%.0f µs", micros(gateway)), fmt.Sprintf("%.0f µs", micros(worker)),
 			fmt.Sprintf("%.2f", took.Seconds()/(float64(each)*every.Seconds())),
 		}})
 		r.bound(fmt.Sprintf("gateway: %.0f µs a token ≤ 100 µs", micros(gateway)), micros(gateway) <= 100)
