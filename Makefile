@@ -1,7 +1,7 @@
 # Penstock. `make` lists the targets. Needed: Go, a C compiler, make and npm; nothing is installed outside this folder,
 # and no target needs root.
 .DEFAULT_GOAL := help
-.PHONY: help run build onnxruntime test race lint fmt bench promises chaos chaos-long power-cut docs docs-check clean need-go need-cc
+.PHONY: help run build onnxruntime test race lint fmt bench bench-engines promises chaos chaos-long power-cut docs docs-check clean need-go need-cc
 
 GO ?= go
 # Linters have their own module, so that their dependencies are not ours. The first use builds them, some minutes.
@@ -38,6 +38,9 @@ fmt: need-go ## format the code
 
 bench: onnxruntime build ## run the benchmarks of deploy/docs/benchmarks.md (minutes; wants an idle machine)
 	@$(WITH_LIBRARY) $(GO) run ./loadtest bench
+
+bench-engines: onnxruntime ## run the benchmarks of the engines, of tokenizers and of pictures (minutes; wants an idle machine)
+	@$(WITH_LIBRARY) && $(GO) test -run '^$$' -bench . -p 1 ./worker/internal/... ./shared/input
 
 promises: build ## measure fairness and what else the queue promises on both processes (half an hour; wants an idle machine)
 	@$(GO) run ./loadtest/promises $(PROMISES)
