@@ -58,7 +58,7 @@ func batchRow(r *report, f fleetOf, short bool) {
 	one := weighted.count.share(weighted.tenants, "1")
 	two, four := weighted.count.share(weighted.tenants, "2")/one, weighted.count.share(weighted.tenants, "4")/one
 
-	s.from, s.until = 16*time.Second, pick(short, 80*time.Second, 144*time.Second)
+	s.from, s.until = 16*time.Second, 144*time.Second
 	many := run(func(g *gateway) {
 		for i := range 1000 {
 			g.keep(g.add("t", i, 1, job.Standard, always(f.size)), 60, 0)
