@@ -25,28 +25,29 @@ const maxFile = 64 << 20
 // Load loads the tokenizer in a model's folder: tokenizer.json, or where that is missing vocab.txt with
 // tokenizer_config.json. A stage that is not supported is an error that names it.
 func Load(dir fs.FS) (*Tokenizer, error) {
-	b, err := read(dir, TokenizerFile)
+	b, err := ReadFile(dir, TokenizerFile)
 	if err == nil {
 		return Parse(b)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("text: %w", err)
 	}
-	vocab, err := read(dir, VocabFile)
+	vocab, err := ReadFile(dir, VocabFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("text: the folder has neither %s nor %s", TokenizerFile, VocabFile)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("text: %w", err)
 	}
-	config, err := read(dir, ConfigFile)
+	config, err := ReadFile(dir, ConfigFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("text: %w", err)
 	}
 	return ParseVocab(vocab, config)
 }
 
-func read(dir fs.FS, name string) ([]byte, error) {
+// ReadFile reads one of a tokenizer's or a template's files, which are of bounded size.
+func ReadFile(dir fs.FS, name string) ([]byte, error) {
 	f, err := dir.Open(name)
 	if err != nil {
 		return nil, err

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"sort"
 	"strings"
 	"sync/atomic"
 
+	"github.com/penstock-dev/penstock/worker/internal/text"
 	"github.com/penstock-dev/penstock/worker/internal/text/chat/jinja"
 )
 
@@ -22,9 +22,6 @@ const (
 	ConfigFile     = "tokenizer_config.json"
 	SpecialMapFile = "special_tokens_map.json"
 )
-
-// maxFile bounds each of them in bytes.
-const maxFile = 64 << 20
 
 // ErrNone is what Load gives for a folder without any chat template.
 var ErrNone = errors.New("chat: the folder has no chat template")
@@ -113,7 +110,7 @@ func (t *Template) parse(named map[string]string) error {
 // sources finds the texts of the templates by their names.
 func sources(dir fs.FS, config jinja.Value) (map[string]string, error) {
 	out := map[string]string{}
-	b, err := read(dir, TemplateFile)
+	b, err := text.ReadFile(dir, TemplateFile)
 	switch {
 	case err == nil:
 		out["default"] = string(b)
@@ -129,7 +126,7 @@ func sources(dir fs.FS, config jinja.Value) (map[string]string, error) {
 		if !ok {
 			continue
 		}
-		b, err := read(dir, path.Join(TemplatesDir, e.Name()))
+		b, err := text.ReadFile(dir, path.Join(TemplatesDir, e.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("chat: %w", err)
 		}
@@ -227,7 +224,7 @@ func tokenText(v jinja.Value) (string, bool) {
 
 // object reads a file that holds a JSON object; nil when there is no such file.
 func object(dir fs.FS, name string) (jinja.Value, error) {
-	b, err := read(dir, name)
+	b, err := text.ReadFile(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // no file is no error here
 	}
@@ -242,20 +239,4 @@ func object(dir fs.FS, name string) (jinja.Value, error) {
 		return nil, fmt.Errorf("chat: %s is not a JSON object", name)
 	}
 	return v, nil
-}
-
-func read(dir fs.FS, name string) ([]byte, error) {
-	f, err := dir.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // nothing was written
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFile)
-	}
-	return b, nil
 }
