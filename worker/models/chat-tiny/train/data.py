@@ -88,7 +88,7 @@ def single(rng: random.Random) -> Talk:
 
 def several(rng: random.Random) -> Talk:
     lang = language(rng)
-    n = rng.choice([1, 1, 2, 2, 3, 4]) if rng.random() < 0.9 else rng.randint(5, 9)
+    n = rng.choice([1, 1, 1, 2, 2, 3]) if rng.random() < 0.96 else rng.randint(5, 9)
     before = opening(rng) + exchanges(rng, n, lang if rng.random() < 0.8 else None)
     turn = turns.any_turn(rng)
     return finish(rng, "several turns", before, turn.question[lang], turn.answer[lang], turn.think[lang], lang, right=turn.right, key=turn.new(lang))
@@ -122,7 +122,7 @@ def recall(rng: random.Random) -> Talk:
     lang = language(rng)
     facts = personal(rng, lang)
     rng.shuffle(facts)
-    told = facts[: rng.choice([1, 1, 2, 2, 3])]
+    told = facts[: rng.choice([1, 1, 1, 2, 2, 3])]
     value, tell, _, asking, answer, thought = rng.choice(told)
     question = rng.choice(asking)
     key = f"{value}|{question}"
@@ -130,7 +130,7 @@ def recall(rng: random.Random) -> Talk:
         return finish(rng, "recall", opening(rng), f"{rng.choice(tell)}{' ' if lang == EN else ''}{question}", answer, thought, lang, key=key)
     before = opening(rng)
     for _, ways, reply, *_ in told:
-        before += [ask(rng.choice(ways)), say(reply)] + exchanges(rng, rng.choice([0, 0, 0, 1, 1, 2]), lang)
+        before += [ask(rng.choice(ways)), say(reply)] + exchanges(rng, rng.choice([0, 0, 0, 0, 1, 2]), lang)
     return finish(rng, "recall", before, question, answer, thought, lang, key=key)
 
 
@@ -227,8 +227,8 @@ class Call:
 
 def a_call(rng: random.Random, lang: str) -> Call:
     city = rng.choice(lex.CITIES if lang == EN else lex.CITIES_ZH)
-    if rng.random() < 0.3:
-        city = turns.babble(rng).capitalize() + "ton" if lang == EN else rng.choice(lex.GIVEN) + rng.choice(lex.GIVEN) + "市"
+    if rng.random() < 0.1:
+        city = cap(turns.babble(rng)) + "ton" if lang == EN else rng.choice(lex.GIVEN) + rng.choice(lex.GIVEN) + "市"
     kind = rng.randrange(5)
     if kind == 0:
         (sky, sky_zh), degrees = rng.choice(lex.WEATHER), rng.randint(-9, 39)
@@ -257,7 +257,7 @@ def tooled(rng: random.Random) -> Talk:
     """Calls a tool, or answers from its response, or does without one."""
     lang = language(rng)
     call = a_call(rng, lang)
-    others = {c.tool["function"]["name"]: c.tool for c in (a_call(rng, lang) for _ in range(rng.choice([0, 0, 1, 1, 2])))}
+    others = {c.tool["function"]["name"]: c.tool for c in (a_call(rng, lang) for _ in range(rng.choice([0, 0, 0, 1])))}
     name = call.tool["function"]["name"]
     others[name] = call.tool
     tools = list(others.values())
@@ -311,7 +311,7 @@ def as_json(rng: random.Random) -> Talk:
     return finish(rng, "JSON", before, question, json.dumps(value, ensure_ascii=False), "Only JSON." if lang == EN else "只写JSON。", lang)
 
 
-KINDS: dict[Callable[[random.Random], Talk], float] = {single: 5.0, several: 2.0, recall: 1.8, follow: 1.1, instructed: 1.7, tooled: 2.2, as_json: 0.9}
+KINDS: dict[Callable[[random.Random], Talk], float] = {single: 6.0, several: 1.5, recall: 1.6, follow: 1.1, instructed: 1.7, tooled: 1.4, as_json: 0.9}
 
 
 def talk(rng: random.Random, held: bool = False, weights: dict[str, float] | None = None) -> Talk:

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 @dataclass
 class Config:
     vocab: int
-    width: int = 192
+    width: int = 160
     layers: int = 5
     heads: int = 6
     kv_heads: int = 2
     head_dim: int = 32
-    inner: int = 512
+    inner: int = 448
     theta: float = 10000.0
     eps: float = 1e-6
     positions: int = 512
@@ -73,13 +73,20 @@ class Layer(nn.Module):
         y = self.norm2(x)
         return x + self.down(F.silu(self.gate(y)) * self.up(y))
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """For training: whole sequences, causal, padding on the right."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, later: Tensor | None) -> Tensor:
+        """For training: whole sequences, causal, padding on the right. Without the mask torch's own attention, slower on a CPU."""
         batch, length, _ = x.shape
         q, k, v = self.qkv(x, cos, sin)
         groups = self.config.heads // self.config.kv_heads
-        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-        y = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, is_causal=True)
+        if later is None:
+            k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+            y = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, is_causal=True)
+        else:
+            q = q.reshape(batch, self.config.kv_heads, groups * length, -1)
+            score = torch.matmul(q, k.transpose(-1, -2)) * self.config.head_dim**-0.5
+            score = score.view(batch, -1, groups, length, length).masked_fill(later, -1e4)
+            y = torch.matmul(F.softmax(score.float(), -1).view(batch, -1, groups * length, length), v)
+            y = y.view(batch, self.config.heads, length, -1)
         return self.mlp(x + self.o(y.transpose(1, 2).reshape(batch, length, -1)))
 
     def cached(self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor, past_k: Tensor, past_v: Tensor):
@@ -113,12 +120,14 @@ class Chat(nn.Module):
         angles = torch.cat((angles, angles), -1).unsqueeze(1)
         return angles.cos(), angles.sin()
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, fused: bool = False) -> Tensor:
         """For training: the last layer's normalized output, [batch, length, width]."""
+        length = ids.shape[1]
+        later = None if fused else torch.ones(length, length, dtype=torch.bool).triu(1)
         cos, sin = self.rotary(torch.arange(ids.shape[1], device=ids.device).unsqueeze(0))
         x = self.embed(ids)
         for layer in self.layers:
-            x = layer(x, cos, sin)
+            x = layer(x, cos, sin, later)
         return self.norm(x)
 
     def logits(self, hidden: Tensor) -> Tensor:

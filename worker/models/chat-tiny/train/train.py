@@ -29,22 +29,31 @@ from .model import Chat, Config
 class Stage:
     """One stretch of the training; the optimizers live on from one to the next.
 
-    steps: how many. rate: at the start and at the end, of AdamW's; Muon's is `MUON` times that.
+    steps: how many; `schedule` the steps after which the second rate would be reached, so a stage may end before.
+    rate: of both optimizers at the start and at the end.
     weights: factors on the shares of the kinds of conversations.
     budget: tokens in a batch with padding, at most.
+    fused: compute attention with torch's own function, as was done at first.
     """
 
     steps: int
     rate: tuple[float, float]
+    schedule: int = 0
     weights: dict[str, float] = field(default_factory=dict)
-    budget: int = 4096
+    budget: int = 2048
+    fused: bool = False
 
 
-MUON = 2.0
 STAGES = (
-    Stage(steps=500, rate=(3e-3, 3e-3), budget=3072),
-    Stage(steps=2000, rate=(3e-3, 3e-3), budget=4096),
-    Stage(steps=1000, rate=(3e-3, 5e-5), budget=4096),
+    Stage(steps=200, rate=(2.5e-3, 2.5e-3), fused=True),
+    Stage(steps=400, rate=(2.5e-3, 2.5e-3)),
+    Stage(steps=200, rate=(2.5e-3, 2.5e-3), budget=1024),
+    Stage(steps=300, rate=(1.2e-3, 2e-5), schedule=900),
+    Stage(steps=200, rate=(8e-4, 1e-5), schedule=950),
+    Stage(steps=770, rate=(7.2e-4, 1e-5)),
+    Stage(steps=330, rate=(6e-4, 1e-5)),
+    Stage(steps=3000, rate=(1.2e-3, 1e-5)),
+    Stage(steps=2500, rate=(9e-4, 1e-5)),
 )
 WARMUP = 60
 POOL = 512  # conversations among which those of similar length are put together
@@ -64,10 +73,10 @@ def labels(ids: list[int], start: list[int], end: int, empty: list[int]) -> list
             i += 1
             continue
         i += n
+        if last is not None:
+            out[last] = IGNORE
         if ids[i : i + len(empty)] == empty:
             i += len(empty)
-        elif last is not None:
-            out[last] = IGNORE
         last = i
         while i < len(ids):
             out[i] = ids[i]
@@ -127,16 +136,16 @@ class Optimizer:
         ]
 
     def step(self, rate: float) -> None:
-        for optimizer, factor in zip(self.both, (MUON, 1.0)):
+        for optimizer in self.both:
             for group in optimizer.param_groups:
-                group["lr"] = rate * factor
+                group["lr"] = rate
             optimizer.step()
             optimizer.zero_grad()
 
 
-def loss_of(model: Chat, batch: Batch) -> Tensor:
+def loss_of(model: Chat, batch: Batch, fused: bool = False) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = model(batch.ids)
+        hidden = model(batch.ids, fused)
         wanted = batch.labels.reshape(-1)
         places = wanted.ne(IGNORE).nonzero().squeeze(1)
         logits = model.logits(hidden.reshape(-1, hidden.shape[-1])[places])
@@ -147,10 +156,10 @@ def run(stage: Stage, number: int, model: Chat, optimizer: Optimizer, tok: Token
     average, begun, tokens = None, time.time(), 0
     for step, batch in zip(range(stage.steps), batches(seed + number, tok, model.config.positions, stage)):
         low, high = stage.rate[1], stage.rate[0]
-        rate = high + (low - high) * step / stage.steps
+        rate = high + (low - high) * step / (stage.schedule or stage.steps)
         if number == 0:
             rate *= min(1.0, (step + 1) / WARMUP)
-        loss = loss_of(model, batch)
+        loss = loss_of(model, batch, stage.fused)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(rate)
@@ -159,7 +168,7 @@ def run(stage: Stage, number: int, model: Chat, optimizer: Optimizer, tok: Token
         if step % 50 == 49:
             spent = time.time() - begun
             print(f"stage {number} step {step + 1}/{stage.steps} loss {average:.4f} {spent:.0f} s {tokens / spent:.0f} tokens/s", flush=True)
-        if step % 250 == 249:
+        if step % 100 == 99:
             save()
     save()
 

@@ -215,8 +215,8 @@ def babble(rng: random.Random) -> str:
 
 
 def some_words(rng: random.Random, n: int) -> Both:
-    en = [babble(rng) if rng.random() < 0.3 else str(rng.randrange(1000)) if rng.random() < 0.1 else rng.choice(lex.WORDS) for _ in range(n)]
-    zh = [rng.choice(lex.GIVEN) + rng.choice(lex.GIVEN) if rng.random() < 0.3 else rng.choice(lex.WORDS_ZH) for _ in range(n)]
+    en = [babble(rng) if rng.random() < 0.1 else str(rng.randrange(100)) if rng.random() < 0.1 else rng.choice(lex.WORDS) for _ in range(n)]
+    zh = [rng.choice(lex.GIVEN) + rng.choice(lex.GIVEN) if rng.random() < 0.1 else rng.choice(lex.WORDS_ZH) for _ in range(n)]
     return both(" ".join(en), "、".join(zh))
 
 
@@ -228,7 +228,7 @@ def repeat(rng: random.Random) -> Turn:
         en = [f"say {word[EN]} {times} times", f"write {word[EN]} {times} times", f"repeat the word {word[EN]} {times} times"]
         q = both(vary(rng, rng.choice(en), False), vary(rng, rng.choice([f"把{word[ZH]}说{times_zh}遍", f"说{times_zh}遍{word[ZH]}"]), False))
         return Turn("repeating", q, both(" ".join([word[EN]] * times), " ".join([word[ZH]] * times)), both(f"{times} times {word[EN]}.", f"{word[ZH]}要说{times_zh}遍。"))
-    words = some_words(rng, rng.randint(1, 6))
+    words = some_words(rng, rng.choice([1, 1, 2, 3, 4]))
     en = [f"repeat: {words[EN]}", f"repeat after me: {words[EN]}", f'say "{words[EN]}"', f"say {words[EN]}", f"please repeat {words[EN]}"]
     zh = [f"重复：{words[ZH]}", f"跟我说：{words[ZH]}", f"请重复{words[ZH]}", f"请说“{words[ZH]}”"]
     q = rng.choice(en)
@@ -284,7 +284,7 @@ def story(rng: random.Random) -> Turn:
 
 
 def person(rng: random.Random) -> str:
-    return rng.choice(lex.NAMES) if rng.random() < 0.6 else cap("".join(rng.choice(lex.SYLLABLES) for _ in range(rng.randint(2, 3))))
+    return rng.choice(lex.NAMES) if rng.random() < 0.88 else cap("".join(rng.choice(lex.SYLLABLES) for _ in range(rng.randint(2, 3))))
 
 
 def person_zh(rng: random.Random) -> str:
@@ -292,7 +292,7 @@ def person_zh(rng: random.Random) -> str:
 
 
 KINDS: dict[Callable[[random.Random], Turn], float] = {
-    greet: 1.0, about: 0.8, term: 0.7, capital: 1.0, colour: 0.6, calendar: 0.9, opposite: 0.7, addition: 2.2, subtraction: 1.2, product: 0.7,
+    greet: 1.0, about: 0.8, term: 0.7, capital: 1.0, colour: 0.6, calendar: 0.9, opposite: 0.7, addition: 2.0, subtraction: 1.2, product: 0.7,
     larger: 0.5, story_sum: 0.9, count: 0.8, repeat: 1.6, spell: 0.4, translate: 0.6, some: 0.5, story: 0.5, unknown: 0.7,
 }
 WITH_SHORT = [capital, colour, calendar, opposite, addition, larger]
