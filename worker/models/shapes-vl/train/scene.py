@@ -76,13 +76,16 @@ def size(rng: random.Random) -> tuple[int, int]:
             return width, height
 
 
-def compose(rng: random.Random) -> Scene:
+COUNTS = (15, 30, 30, 25)  # shares of pictures with one to four shapes
+
+
+def compose(rng: random.Random, counts: tuple[int, int, int, int] = COUNTS) -> Scene:
     """Draws a scene: one to four shapes that do not touch; three times in four no two are of one form."""
     width, height = size(rng)
     background = rng.choice(list(BACKGROUNDS))
     colors = [c for c in COLORS if c != HIDDEN[background]]
     root = math.sqrt(width * height)
-    count = rng.choices((1, 2, 3, 4), (15, 30, 30, 25))[0]
+    count = rng.choices((1, 2, 3, 4), counts)[0]
     shapes = rng.sample(SHAPES, count) if rng.random() < 0.75 else rng.choices(SHAPES, k=count)
     things: list[Thing] = []
     for shape in shapes:

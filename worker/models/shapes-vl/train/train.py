@@ -64,8 +64,8 @@ class Batch:
     kinds: list[list[str]]
 
 
-def picture(rng: random.Random, processor: Preprocessor) -> Picture:
-    composed = scene.compose(rng)
+def picture(rng: random.Random, processor: Preprocessor, counts: tuple[int, int, int, int] = scene.COUNTS) -> Picture:
+    composed = scene.compose(rng, counts)
     image = processor.resize(scene.draw(rng, composed))
     grid = processor.grid(image)
     patches = torch.from_numpy(processor.patches(image))
@@ -74,12 +74,12 @@ def picture(rng: random.Random, processor: Preprocessor) -> Picture:
     return Picture(composed, single.reshape(len(patches), 3 * square).clone(), grid)
 
 
-def alike(rng: random.Random, processor: Preprocessor, size: int) -> Iterator[list[Picture]]:
+def alike(rng: random.Random, processor: Preprocessor, size: int, counts: tuple[int, int, int, int] = scene.COUNTS) -> Iterator[list[Picture]]:
     """Yields pictures of one grid at a time."""
     while True:
         groups: dict[tuple, list[Picture]] = {}
         for _ in range(AHEAD):
-            drawn = picture(rng, processor)
+            drawn = picture(rng, processor, counts)
             groups.setdefault(drawn.grid, []).append(drawn)
         chunks = [g[i : i + size] for g in groups.values() for i in range(0, len(g), size)]
         rng.shuffle(chunks)
@@ -172,13 +172,48 @@ def forward(model: ShapesVL, b: Batch, pad: int, only: Tensor | None = None) -> 
     return model.decoder(embedded, b.mask.expand(len(b.ids), -1, -1, -1), b.positions, only=only)[0], features
 
 
-def loss(model: ShapesVL, b: Batch, pad: int, helped: float) -> Tensor:
+class Words:
+    """Draws a picture's features towards the embeddings of what they show.
+
+    A merged patch in which a shape has its centre shall look like the words for its colour and form,
+    every one like the words for its place: then the decoder finds by likeness what a question names,
+    and the answer's words are there to be read.
+    """
+
+    def __init__(self, form: Format):
+        tokenizer, self.merge = form.tokenizer, form.merge
+        groups = (COLORS, SHAPES, ("top", "bottom"), ("left", "right"))
+        self.groups = [torch.tensor([tokenizer.encode(" " + w).ids[0] for w in g]) for g in groups]
+
+    def __call__(self, embeddings: Tensor, features: Tensor, grid: chat.Grid, shape: Tensor, color: Tensor) -> Tensor:
+        features = features * torch.rsqrt(features.pow(2).mean(-1, keepdim=True) + 1e-6)
+        h, w = grid[1] // self.merge, grid[2] // self.merge
+        row, column = self.ends(h).view(1, h, 1).expand(len(features), h, w), self.ends(w).view(1, 1, w).expand(len(features), h, w)
+        total = torch.zeros(())
+        for ids, target, nothing in zip(self.groups, (color, shape, row, column), (0.1, 0.1, 1.0, 1.0), strict=True):
+            scores = features @ embeddings[ids].t()
+            scores = torch.cat((torch.zeros_like(scores[..., :1]), scores), -1)
+            weight = torch.ones(len(ids) + 1)
+            weight[0] = nothing
+            total = total + F.cross_entropy(scores.flatten(0, 1), target.flatten(), weight=weight)
+        return total
+
+    @staticmethod
+    def ends(number: int) -> Tensor:
+        """Returns 1 for the places in the first third, 2 for those in the last, 0 between."""
+        at = (torch.arange(number) + 0.5) / number
+        return (at < 1 / 3).long() + 2 * (at > 2 / 3).long()
+
+
+def loss(model: ShapesVL, b: Batch, form: Format, helped: float, words: Words | None) -> Tensor:
     following = F.pad(b.labels[:, 1:], (0, 1), value=IGNORED)
     answers = following != IGNORED
-    logits, features = forward(model, b, pad, answers)
+    logits, features = forward(model, b, form.pad, answers)
     total = F.cross_entropy(logits, following[answers])
     if helped and features is not None:
         total = total + helped * model.helper(features, b.shape, b.color)
+    if words is not None and features is not None:
+        total = total + 0.3 * words(model.decoder.embed.weight, features, b.grid, b.shape, b.color)
     return total
 
 
@@ -230,17 +265,25 @@ class Stage:
     size: int = 20  # pictures in a batch, at most
     asked: int = 4  # questions on each picture
     boost: dict[str, float] = field(default_factory=dict)  # factors on the shares of the kinds of question
+    counts: tuple[int, int, int, int] = scene.COUNTS  # shares of pictures with one to four shapes
+    words: bool = False  # with the loss of `Words`
     rescale: bool = False  # first bring features and places nearer to each other; see `rescale`
     seed: int = 0
 
 
 PLACES_MORE = {"where": 3, "neighbor": 1.5, "relation": 1.5, "color": 1.3, "count": 0.6, "count_some": 0.7, "shape": 0.7, "background": 0.5}
+PLACES_MOST = PLACES_MORE | {"where": 4, "neighbor": 2, "describe": 1.3, "count": 0.4, "shape": 0.4, "present": 0.8}
 STAGES = (
     Stage("look", steps=1200, schedule=2400, peak=1.5e-3),
     Stage("answer", steps=563, schedule=5000, peak=1.5e-3, helped=0.5),
     Stage("answer", steps=2000, schedule=2000, peak=1.2e-3, helped=0.3, size=10, seed=1000),
     Stage("answer", steps=1300, schedule=1300, peak=1.5e-3, helped=0.15, size=10, seed=2000),
     Stage("answer", steps=2200, schedule=2200, peak=1.5e-3, helped=1.0, size=14, asked=3, boost=PLACES_MORE, rescale=True, seed=3000),
+    Stage("answer", 700, 7000, 1e-3, 0.5, size=14, asked=3, boost=PLACES_MORE, words=True, counts=(50, 50, 0, 0), seed=4000),
+    Stage("look", 3000, 3000, 1.5e-3, words=True, seed=5000),
+    Stage("answer", 800, 8000, 1.2e-3, 0.5, size=14, asked=3, boost=PLACES_MORE, words=True, counts=(30, 50, 20, 0), seed=6000),
+    Stage("answer", 1800, 1800, 1.2e-3, 0.5, size=14, asked=3, boost=PLACES_MORE, words=True, seed=7000),
+    Stage("answer", 2600, 2600, 1.2e-3, 0.3, size=14, boost=PLACES_MOST, words=True, seed=8000),
 )
 
 
@@ -259,6 +302,7 @@ def run(model: ShapesVL, stage: Stage, source: Iterator[list[Picture]], writer: 
     looking = stage.name == "look"
     if stage.rescale:
         rescale(model)
+    words = Words(writer.form) if stage.words else None
     parameters = list((nn.ModuleList([model.vision, model.helper]) if looking else model).parameters())
     optimizer = torch.optim.AdamW(parameters, lr=stage.peak, weight_decay=0.01)
     running, started = 0.0, time.time()
@@ -269,10 +313,13 @@ def run(model: ShapesVL, stage: Stage, source: Iterator[list[Picture]], writer: 
         if looking:
             _, h, w = pictures[0].grid
             features = model.vision(torch.stack([p.pixels for p in pictures]), h, w)
-            value = model.helper(features, *centers(pictures, writer.form.merge))
+            shape, color = centers(pictures, writer.form.merge)
+            value = model.helper(features, shape, color)
+            if words is not None:
+                value = value + 0.3 * words(model.decoder.embed.weight.detach(), features, pictures[0].grid, shape, color)
         else:
             helped = stage.helped * max(0.1, 1 - step / stage.schedule)
-            value = loss(model, batch(rng, writer, pictures, stage.asked, STYLES, stage.boost), writer.form.pad, helped)
+            value = loss(model, batch(rng, writer, pictures, stage.asked, STYLES, stage.boost), writer.form, helped, words)
         optimizer.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -313,7 +360,7 @@ def main() -> None:
     for stage in STAGES[args.stage : args.until]:
         if stage.seed != seeded:
             rng, seeded = random.Random(args.seed + stage.seed), stage.seed
-            source = alike(rng, processor, stage.size)
+            source = alike(rng, processor, stage.size, stage.counts)
         run(model, stage, source, writer, rng, args.out)
         save(model, args.out)
         model.eval()
