@@ -114,7 +114,7 @@ func TestEveryKindOfModelAnswers(t *testing.T) {
 
 	said, out, deltas := s.spoken(chatJob("chat-tiny", "What is the capital of France?", `,"temperature":0,"think":false,"max_tokens":40`))
 	assert.Equal(t, whole(out), said, "the deltas are the answer")
-	assert.Greater(t, deltas, 1)
+	assert.Positive(t, deltas) // a model so quick outruns its reader, and its pieces are merged
 	assert.Contains(t, said, "Paris")
 	_, again, _ := s.spoken(chatJob("chat-tiny", "What is the capital of France?", `,"temperature":0,"think":false,"max_tokens":40`))
 	assert.Equal(t, out, again)
@@ -126,7 +126,8 @@ func TestEveryKindOfModelAnswers(t *testing.T) {
 	text, _ := out["text"].(string)
 	assert.Regexp(t, `^\s*\{\s*"ok"\s*:\s*(true|false)\s*\}\s*$`, text)
 
-	said, out, _ = s.spoken(chatJob("parrot", "one two three"))
+	said, out, deltas = s.spoken(chatJob("parrot", "one two three"))
+	assert.Equal(t, 3, deltas)
 	assert.Equal(t, "one two three", said)
 	assert.Equal(t, "stop", out["finish_reason"])
 
