@@ -111,21 +111,35 @@ func BenchmarkStep(b *testing.B) {
 	for _, length := range []int{32, 256} {
 		b.Run(fmt.Sprintf("rows=8/tokens=%d", length), func(b *testing.B) {
 			e := demo(b, withoutPrefixes)
-			for k := range 8 {
-				_, err := admit(b, e, ask(strings.Repeat(strconv.Itoa(k), length), 200, lasting(b)))
-				require.NoError(b, err)
+			const steps = 100
+			for b.Loop() {
+				b.StopTimer()
+				var ids []engine.SeqID
+				for k := range 8 {
+					id, err := admit(b, e, ask(strings.Repeat(strconv.Itoa(k), length), 200, lasting(b)))
+					require.NoError(b, err)
+					ids = append(ids, id)
+				}
+				step(b, e, 8*(length/64+1)*2) // the prompts
+				b.StartTimer()
+				step(b, e, steps)
+				b.StopTimer()
+				for _, id := range ids {
+					e.Cancel(id)
+				}
+				b.StartTimer()
 			}
-			for range 8 * (length/64 + 1) * 2 {
-				_, err := e.Step(b.Context())
-				require.NoError(b, err)
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range min(b.N, 150) {
-				_, err := e.Step(b.Context())
-				require.NoError(b, err)
-			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*steps), "µs/step")
 		})
+	}
+}
+
+// step takes so many steps.
+func step(b *testing.B, e *generate.Engine, n int) {
+	b.Helper()
+	for range n {
+		_, err := e.Step(b.Context())
+		require.NoError(b, err)
 	}
 }
 
