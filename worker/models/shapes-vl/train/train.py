@@ -272,7 +272,6 @@ class Stage:
 
 
 PLACES_MORE = {"where": 3, "neighbor": 1.5, "relation": 1.5, "color": 1.3, "count": 0.6, "count_some": 0.7, "shape": 0.7, "background": 0.5}
-PLACES_MOST = PLACES_MORE | {"where": 4, "neighbor": 2, "describe": 1.3, "count": 0.4, "shape": 0.4, "present": 0.8}
 STAGES = (
     Stage("look", steps=1200, schedule=2400, peak=1.5e-3),
     Stage("answer", steps=563, schedule=5000, peak=1.5e-3, helped=0.5),
@@ -283,7 +282,6 @@ STAGES = (
     Stage("look", 3000, 3000, 1.5e-3, words=True, seed=5000),
     Stage("answer", 800, 8000, 1.2e-3, 0.5, size=14, asked=3, boost=PLACES_MORE, words=True, counts=(30, 50, 20, 0), seed=6000),
     Stage("answer", 1800, 1800, 1.2e-3, 0.5, size=14, asked=3, boost=PLACES_MORE, words=True, seed=7000),
-    Stage("answer", 2600, 2600, 1.2e-3, 0.3, size=14, boost=PLACES_MOST, words=True, seed=8000),
 )
 
 
