@@ -92,4 +92,9 @@ func TestARetryWaitsAsLongAsTheModelAsks(t *testing.T) {
 	assert.Equal(t, 7*time.Second, c.failed(t.Context(), h, busy(7*time.Second)).delay)
 	assert.Equal(t, longestRetryAfter, c.failed(t.Context(), h, busy(time.Hour)).delay)
 	assert.LessOrEqual(t, c.failed(t.Context(), h, busy(0)).delay, time.Millisecond)
+	gone := &fault.Error{Code: fault.NoWorkers, RetryAfter: 2 * time.Second}
+	for count, want := range map[int]time.Duration{0: 2 * time.Second, 1: 2 * time.Second, 3: 8 * time.Second, 99: longestAbsence} {
+		h.d.Count = count
+		assert.Equal(t, outcome{kind: release, delay: want}, c.failed(t.Context(), h, gone))
+	}
 }

@@ -105,6 +105,15 @@ func rankOf(j *job.Job) int {
 	return rank
 }
 
+// longestAbsence bounds the pause between two looks at a model that can't begin. A job is handed out a bounded number of
+// times, so that this also says how long a model may be away before its jobs end as dead letters: well over an hour.
+const longestAbsence = time.Minute
+
+// absence is how long a job is left alone that could not begin: what was asked for, and twice as long each time.
+func (c *Consumer) absence(deliveries int, asked time.Duration) time.Duration {
+	return min(max(asked, c.cfg.RetryDelay)<<min(max(deliveries-1, 0), 10), longestAbsence)
+}
+
 // failed turns an error into the job's fate.
 func (c *Consumer) failed(ctx context.Context, h *held, err error) outcome {
 	cause := context.Cause(ctx)
@@ -118,7 +127,7 @@ func (c *Consumer) failed(ctx context.Context, h *held, err error) outcome {
 	case cause != nil:
 		return outcome{kind: release}
 	case fault.CodeOf(err) == fault.NoWorkers: // it did not run at all, which is no attempt
-		return outcome{kind: release, delay: max(fault.From(err).RetryAfter, c.cfg.RetryDelay)}
+		return outcome{kind: release, delay: c.absence(h.d.Count, fault.From(err).RetryAfter)}
 	case !retryable(err):
 		return outcome{kind: reject, err: err}
 	case h.number() >= h.d.Job.MaxAttempts:
