@@ -79,7 +79,7 @@ func checkOne(ctx context.Context, f map[string]runner.Factory, e *model.Entry, 
 	if e.Err != nil {
 		return e.Err
 	}
-	if _, err := inspect.Look(e.Dir, e.Manifest, out); err != nil {
+	if err := inspect.Look(e.Dir, e.Manifest, out); err != nil {
 		return err
 	}
 	begin := time.Now()

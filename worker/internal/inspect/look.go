@@ -7,53 +7,44 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/penstock-dev/penstock/shared/model"
+	"github.com/penstock-dev/penstock/worker/internal/engine/generate"
+	"github.com/penstock-dev/penstock/worker/internal/engine/vision"
 	"github.com/penstock-dev/penstock/worker/internal/onnx"
 	"github.com/penstock-dev/penstock/worker/internal/text"
 )
 
-// Memory is what a model takes, in bytes, as far as its files tell.
-type Memory struct {
-	Weights  int64 // of the graphs and their external data
-	PerToken int64 // of a sequence's key-value cache, 0 where there is none
-}
-
 // Look prints what a model's files say of themselves. An error says what is wrong with one of them.
-func Look(dir string, m *model.Manifest, out io.Writer) (mem Memory, err error) {
+func Look(dir string, m *model.Manifest, out io.Writer) error {
 	p := printer{out: out}
+	weights := int64(0)
 	p.line("model", "%s, version %s", m.Name, m.Version)
 	p.line("engine", "%s", m.Engine)
 	for _, name := range graphsOf(m.Files) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		h, err := onnx.ReadHeader(path)
 		if err != nil {
-			return mem, err
+			return err
 		}
 		size, err := sizeOf(path, h)
 		if err != nil {
-			return mem, err
+			return err
 		}
-		mem.Weights += size
-		mem.PerToken += perToken(h)
+		weights += size
 		p.line("graph", "%s, %s, opset %d, %d kinds of operators", name, Bytes(size), h.Opset[""], len(h.Ops))
 		p.specs("input", h.Inputs)
 		p.specs("output", h.Outputs)
 	}
 	if err := p.tokenizer(dir, m); err != nil {
-		return mem, err
+		return err
 	}
-	if mem.Weights > 0 {
-		line := Bytes(mem.Weights) + " of weights, at least once again while it loads"
-		if mem.PerToken > 0 {
-			line += fmt.Sprintf("; %s a token of a sequence", Bytes(mem.PerToken))
-		}
-		p.line("memory", "%s", line)
+	if err := p.memory(dir, m, weights); err != nil {
+		return err
 	}
-	return mem, p.err
+	return p.err
 }
 
 type printer struct {
@@ -133,21 +124,30 @@ func sizeOf(path string, h *onnx.Header) (int64, error) {
 	return size, nil
 }
 
-// perToken is what one more token of a sequence takes in the cache: of [batch, heads, tokens, size] heads × size.
-func perToken(h *onnx.Header) int64 {
-	sum := int64(0)
-	for i := range h.Inputs {
-		s := &h.Inputs[i]
-		if !strings.HasPrefix(s.Name, "past_key_values.") || len(s.Dims) != 4 {
-			continue
-		}
-		n := int64(s.DType.Bits()) / 8
-		for _, d := range slices.Concat(s.Dims[1:2], s.Dims[3:]) {
-			n *= max(d, 0)
-		}
-		sum += n
+// memory prints what a model takes, as far as its files tell: the engines know best.
+func (p *printer) memory(dir string, m *model.Manifest, weights int64) error {
+	if weights == 0 {
+		return nil
 	}
-	return sum
+	p.line("memory", "%s of weights, at least once again while it loads", Bytes(weights))
+	if m.Engine != generate.Kind && m.Engine != vision.Kind {
+		return nil
+	}
+	g, err := generate.Estimate(dir, m)
+	if err != nil {
+		return err
+	}
+	p.line("cache", "%s a token, %s a sequence of %d; %s at most for all sequences, of which there are up to %d at once",
+		Bytes(g.PerToken), Bytes(g.Sequence), g.Context, Bytes(g.KVCache), g.Sequences)
+	if m.Engine != vision.Kind {
+		return nil
+	}
+	v, err := vision.Estimate(dir, m)
+	if err != nil {
+		return err
+	}
+	p.line("pictures", "%d tokens at most; %s to decode one, %s as patches, %s for those seen last", v.Tokens, Bytes(v.Decode), Bytes(v.Patches), Bytes(v.Features))
+	return nil
 }
 
 // Bytes writes a size as people read it.

@@ -103,11 +103,7 @@ func (ollama) body(model string, c *input.Chat) (string, []byte, error) {
 		r.Messages = append(r.Messages, ollamaOf(&c.Messages[i], names))
 	}
 	if c.ToolChoice != "none" {
-		for i := range c.Tools {
-			t := openAITool{Type: "function"}
-			t.Function.Name, t.Function.Description, t.Function.Parameters = c.Tools[i].Name, c.Tools[i].Description, c.Tools[i].Parameters
-			r.Tools = append(r.Tools, t)
-		}
+		r.Tools = toolsOf(c.Tools)
 	}
 	return encode("/api/chat", &r)
 }

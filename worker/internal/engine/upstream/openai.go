@@ -124,11 +124,7 @@ func (r *openAIRequest) talk(c *input.Chat) error {
 	for i := range c.Messages {
 		r.Messages = append(r.Messages, messageOf(&c.Messages[i]))
 	}
-	for i := range c.Tools {
-		t := openAITool{Type: "function"}
-		t.Function.Name, t.Function.Description, t.Function.Parameters = c.Tools[i].Name, c.Tools[i].Description, c.Tools[i].Parameters
-		r.Tools = append(r.Tools, t)
-	}
+	r.Tools = toolsOf(c.Tools)
 	switch c.ToolChoice {
 	case "":
 	case "auto", "none", "required":
@@ -148,6 +144,17 @@ func (r *openAIRequest) talk(c *input.Chat) error {
 		r.TemplateArgs["enable_thinking"] = *c.Think
 	}
 	return nil
+}
+
+// toolsOf puts tools into the words of both protocols.
+func toolsOf(tools []input.Tool) []openAITool {
+	var out []openAITool
+	for i := range tools {
+		t := openAITool{Type: "function"}
+		t.Function.Name, t.Function.Description, t.Function.Parameters = tools[i].Name, tools[i].Description, tools[i].Parameters
+		out = append(out, t)
+	}
+	return out
 }
 
 func messageOf(m *input.Message) openAIMessage {
