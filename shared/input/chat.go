@@ -123,7 +123,7 @@ func (r reader) chat(b []byte) (*Chat, error) {
 		return nil, err
 	}
 	c := &Chat{N: 1}
-	asked, top := map[string]bool{}, false
+	asked := map[string]bool{}
 	for name, v := range rawjson.Members(b) {
 		if isNull(v) {
 			continue // as if it were not there, which is how clients leave things out
@@ -132,14 +132,13 @@ func (r reader) chat(b []byte) (*Chat, error) {
 			return nil, err
 		}
 		asked[string(name)] = true
-		top = top || string(name) == "top_logprobs"
 	}
 	switch {
 	case asked["messages"] && asked["prompt"]:
 		return nil, fault.Invalid("prompt", "is there beside messages; the input has one of them")
 	case !asked["messages"] && !asked["prompt"]:
 		return nil, fault.Invalid("messages", "is needed, or prompt")
-	case top && !c.Logprobs && c.TopLogprobs > 0:
+	case !c.Logprobs && c.TopLogprobs > 0:
 		return nil, fault.Invalid("top_logprobs", "needs logprobs to be true")
 	}
 	if asked["prompt"] {
@@ -318,14 +317,12 @@ func (c *Chat) fits(about *job.About) error {
 		return nil
 	}
 	if about.TokenBytes > 0 {
-		size, field := len(c.RawMessages)/2, "messages" // escapes can double a text; each message's own text is counted below
+		size, field := 0, "messages"
 		if c.Prompt != nil {
 			size, field = len(*c.Prompt), "prompt"
-		} else if c.Messages != nil {
-			size = 0
-			for i := range c.Messages {
-				size += len(c.Messages[i].Content)
-			}
+		}
+		for i := range c.Messages {
+			size += len(c.Messages[i].Content)
 		}
 		if least := (size + about.TokenBytes - 1) / about.TokenBytes; least >= about.Context {
 			return fault.Invalid(field, "the text has at least %d tokens and the model's context is %d", least, about.Context)
