@@ -54,9 +54,11 @@ type gateway struct {
 	run     runFile
 
 	closers []func()
+	stuck   bool // the broker no longer answers this process
 }
 
-// Run starts a gateway and serves until ctx ends; then it drains and stops, and returns nil.
+// Run starts a gateway and serves until ctx ends; then it drains and stops, and returns nil. After queue.ErrStuck the
+// process has to end, as after any error: what waits for the broker is left behind.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	registry := telemetry.NewRegistry()
 	g := &gateway{cfg: cfg, log: log, registry: registry, metrics: newMetrics(registry)}
@@ -72,6 +74,15 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 }
 
 func (g *gateway) onClose(f func()) { g.closers = append(g.closers, f) }
+
+// unlessStuck leaves f out when the broker no longer answers this process, for f would wait for it.
+func (g *gateway) unlessStuck(f func()) func() {
+	return func() {
+		if !g.stuck {
+			f()
+		}
+	}
+}
 
 func (g *gateway) close() {
 	for i := len(g.closers) - 1; i >= 0; i-- {
@@ -141,7 +152,7 @@ func (g *gateway) openQueue(ctx context.Context) error {
 		return err
 	}
 	g.queue = q
-	g.onClose(q.Close)
+	g.onClose(g.unlessStuck(q.Close))
 	return nil
 }
 
@@ -183,7 +194,7 @@ func (g *gateway) openJobs(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	g.onClose(g.jobs.Close)
+	g.onClose(g.unlessStuck(g.jobs.Close))
 	g.metrics.watch(g.jobs)
 	return nil
 }
@@ -264,6 +275,10 @@ func (g *gateway) serve(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-serving.Done():
+	}
+	if errors.Is(context.Cause(serving), queue.ErrStuck) {
+		g.stuck = true // nothing can be drained: each call would wait for the broker, and the next process for this one
+		return context.Cause(serving)
 	}
 	g.log.InfoContext(ctx, "gateway drains")
 	g.bounded(g.api.Shutdown)

@@ -53,7 +53,7 @@ const (
 	gatewayUser  = "gateway"
 	workerUser   = "worker"
 	startTimeout = 120 * time.Second // a store with millions of messages is read at the start
-	stopTimeout  = 10 * time.Second  // it ends in milliseconds, unless the disk is slow or it never will
+	stopTimeout  = 5 * time.Second   // it ends in milliseconds, unless the disk is slow or it never will
 )
 
 // StartEmbedded starts the broker and writes the worker's credentials to credentialsFile. Passwords are made anew at
@@ -133,19 +133,20 @@ func (e *Embedded) stop() error {
 	case <-done:
 		return nil
 	case <-t.C:
-		return errStuck
+		return ErrStuck
 	}
 }
 
-var errStuck = errors.New("queue: the embedded broker does not stop, and can only be started again with its process")
+// ErrStuck says that the embedded broker neither stores nor ends: what waits for it waits until the process ends.
+var ErrStuck = errors.New("queue: the embedded broker does not stop, and can only be started again with its process")
 
-// Watch returns an error when the process has to end, for the broker to be started again; and nil when ctx ends.
+// Watch returns ErrStuck when the process has to end, for the broker to be started again; and nil when ctx ends.
 func (e *Embedded) Watch(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-e.health.stuck:
-		return errStuck
+		return ErrStuck
 	}
 }
 
