@@ -10,22 +10,22 @@ import (
 
 // MinHeap lets the heap grow to at least n bytes before it is collected. The runtime's own rule is twice what lives;
 // where little lives and much is allocated, as in a gateway, that collects many times a second, and costs a sixth of the
-// requests. Above n the runtime's rule holds again, and GOMEMLIMIT bounds both. A process that has nothing to do gives its
-// memory back: the runtime collects every two minutes in any case, and after so long a pause what is free goes to the system.
+// requests. Above n the runtime's rule holds again, and GOMEMLIMIT bounds both. A process that has little to do, however
+// much it holds, gives back to the system what it does not.
 func MinHeap(n uint64) {
-	h := &heapRule{least: n, last: time.Now(), sample: []metrics.Sample{
+	h := &heapRule{least: n, sample: []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
 	}}
 	runtime.GC() // before the first collection nothing is known of what lives
 	h.adjust()
 	h.arm()
+	go giveBack()
 }
 
 // heapRule sets the percentage anew after each collection. Its fields belong to the goroutine that runs finalizers.
 type heapRule struct {
 	least   uint64
 	percent int
-	last    time.Time // collection
 	sample  []metrics.Sample
 }
 
@@ -36,12 +36,6 @@ func (h *heapRule) arm() {
 	runtime.SetFinalizer(&sentinel{}, func(*sentinel) {
 		h.adjust()
 		h.arm()
-		now := time.Now()
-		idle := now.Sub(h.last) > idleAfter
-		h.last = now
-		if idle {
-			go debug.FreeOSMemory() // it collects once more
-		}
 	})
 }
 
@@ -67,6 +61,28 @@ func percentFor(live, roots, least uint64) int {
 	return int(min(max(usual, 100*(least-live)/base), most))
 }
 
-// idleAfter is how long a process collects nothing that has nothing to do; the runtime's own collection comes after two
-// minutes.
-const idleAfter = 90 * time.Second
+const (
+	spareTick  = 15 * time.Second
+	littleWork = 16 << 20 // allocated within a tick: such a process has little to do
+	muchSpare  = 8 << 20  // garbage and free memory that are worth a collection
+)
+
+// giveBack collects, and gives the system what is free, whenever the process has had little to do for a while and there
+// is enough to give. It runs until the process ends.
+func giveBack() {
+	tick := time.NewTicker(spareTick)
+	defer tick.Stop()
+	s := []metrics.Sample{
+		{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+	}
+	for last := uint64(0); ; {
+		<-tick.C
+		metrics.Read(s)
+		allocated, objects, live, free := s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64(), s[3].Value.Uint64()
+		if allocated-last < littleWork && objects-min(live, objects)+free > muchSpare {
+			debug.FreeOSMemory()
+		}
+		last = allocated
+	}
+}

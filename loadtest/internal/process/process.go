@@ -161,12 +161,6 @@ func (p *Process) Page(ctx context.Context, path string) ([]byte, error) { retur
 // Metrics reads the process's metrics page.
 func (p *Process) Metrics(ctx context.Context) (Metrics, error) { return p.Page(ctx, "/metrics") }
 
-// Collect has a process that serves profiles collect its garbage.
-func (p *Process) Collect(ctx context.Context) error {
-	_, err := p.Page(ctx, "/debug/pprof/heap?gc=1")
-	return err
-}
-
 // Metrics is a page of a process's series.
 type Metrics []byte
 
