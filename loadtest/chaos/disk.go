@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
+
+// diskSize is that of the small disk: room for what the load keeps, and for what a gateway leaves free.
+const diskSize = 192 << 20
 
 // nearly is what is left of a disk that is nearly full: less than a gateway wants to have, and enough for what is under
 // way to end.
@@ -17,22 +21,27 @@ const nearly = 12 << 20
 // acceptTimeout is how long after the disk has room again a job must be accepted.
 const acceptTimeout = 30 * time.Second
 
-// fill writes the broker's disk full, keeps it so for a while and frees it again. Then jobs must be accepted again, and
-// nobody has to help.
-func (s *site) fill(ctx context.Context, k faultKind, gateway *server, d time.Duration) error {
+// fill writes the broker's disk full, keeps it so for a while and frees it again. Then jobs must be accepted again. An
+// embedded broker needs nobody's help; one of its own has to be started again, since nats-server does not store in a
+// stream again in which a write has failed.
+func (s *site) fill(ctx context.Context, k faultKind, gateway, broker *server, d time.Duration) error {
 	f := s.faults.begin(k)
 	defer s.faults.end(f)
 	leave := int64(0)
 	if k == nearlyFill {
 		leave = nearly
 	}
-	name := s.path("gateway1", "nats", "filler")
+	killed := killGateway
+	if broker != gateway {
+		killed = killBroker
+	}
+	name := filepath.Join(s.disk(), "filler")
 	for begin := time.Now(); ctx.Err() == nil && time.Since(begin) < d; {
 		if err := fillTo(name, leave); err != nil {
 			return err
 		}
 		if k == killFull && time.Since(begin) > d/2 {
-			s.kill(ctx, killGateway, 0, gateway)
+			s.kill(ctx, killed, 0, broker)
 			k = fillDisk // once
 		}
 		_ = wait(ctx, 20*time.Millisecond) // the loop looks at ctx
@@ -41,7 +50,10 @@ func (s *site) fill(ctx context.Context, k faultKind, gateway *server, d time.Du
 		return err
 	}
 	begin := time.Now()
-	if err := awaitUp(ctx, gateway); err != nil {
+	if broker != gateway {
+		s.kill(ctx, killBroker, 0, broker) // as whoever supervises it does
+	}
+	if err := awaitUp(ctx, broker, gateway); err != nil {
 		return err
 	}
 	for {

@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// diskSize is that of the small disk: room for what the load keeps, and for what a gateway leaves free.
-const diskSize = 192 << 20
-
 // apart runs one profile in a process that has mounts of its own, without root where the system lets users do that.
 func apart(ctx context.Context, o *options, p profile, out, progress io.Writer) error {
 	program, err := os.Executable()

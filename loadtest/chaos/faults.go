@@ -24,9 +24,9 @@ const (
 	termGateway faultKind = "restart gateway" // by SIGTERM
 	cut         faultKind = "cut connections" // to the broker
 	hole        faultKind = "black hole"      // connections to the broker that stay and pass nothing on
-	fillDisk    faultKind = "fill disk"       // the embedded broker's, to the last byte
+	fillDisk    faultKind = "fill disk"       // the broker's, to the last byte
 	nearlyFill  faultKind = "nearly fill disk"
-	killFull    faultKind = "kill gateway on a full disk"
+	killFull    faultKind = "kill on a full disk" // the gateway, or the broker where it is a process of its own
 	crashed     faultKind = "worker killed by a job"
 )
 
@@ -190,7 +190,7 @@ func (s *site) fault(ctx context.Context, rng *rand.Rand, k faultKind) error {
 	case hole:
 		s.hole(ctx, rng, lease+lease/2+5*down)
 	case fillDisk, nearlyFill, killFull:
-		if err := s.fill(ctx, k, gateway, lease+5*down); err != nil {
+		if err := s.fill(ctx, k, gateway, broker, lease+5*down); err != nil {
 			return err
 		}
 	case crashed:

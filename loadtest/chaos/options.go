@@ -30,7 +30,7 @@ type profile struct {
 	workers  int
 	brokers  int // nats-server processes; 0 embeds the broker in the one gateway
 	faults   []faultKind
-	small    bool // the embedded broker's files are on a small disk of their own
+	small    bool // the broker's files are on a small disk of their own
 	most     int  // kills; 0 for as many as are its share
 	kills    int  // SIGKILLs, its share
 }
@@ -49,6 +49,9 @@ func allProfiles() []profile {
 		})},
 		{name: "full", gateways: 1, workers: 2, small: true, most: 8, faults: deal(map[faultKind]int{
 			killWorker: 2, fillDisk: 2, nearlyFill: 1, killFull: 1,
+		})},
+		{name: "full-server", gateways: 1, workers: 2, brokers: 1, small: true, most: 24, faults: deal(map[faultKind]int{
+			killWorker: 2, fillDisk: 2, killFull: 1,
 		})},
 		{name: "cluster", gateways: 2, workers: 2, brokers: 3, faults: deal(map[faultKind]int{
 			killWorker: 2, killGateway: 1, killBroker: 3, stopWorker: 1, stopBroker: 1, termWorker: 1, termGateway: 1,
@@ -69,7 +72,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	f.StringVar(&o.library, "onnxruntime", "data/onnxruntime", "ONNX Runtime's library or its folder, which the worker wants")
 	f.BoolVar(&o.keep, "keep", false, "leave the data folder and the processes' logs")
 	f.BoolVar(&o.inside, "inside", false, "this process has mounts of its own; chaos starts itself so where it needs them")
-	names := f.String("profiles", "workers,one,servers,full", "stacks to run, among workers, one, servers, full, cluster")
+	names := f.String("profiles", "workers,one,servers,full", "stacks to run, among workers, one, servers, full, full-server, cluster")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

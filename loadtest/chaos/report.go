@@ -147,7 +147,7 @@ func (r *report) finish() {
 	if r.profile.brokers > 0 {
 		must["bytes by a proxy"] = int(r.proxied)
 	}
-	if r.profile.small {
+	if r.profile.small && r.profile.brokers == 0 { // a broker of its own does not answer meanwhile, and callers wait
 		must["refusals while the disk was full"] = r.fates[refused]
 	}
 	for what, n := range must {

@@ -59,7 +59,7 @@ func newSite(ctx context.Context, o *options, p profile) (*site, error) {
 		return nil, err
 	}
 	s := &site{
-		o: o, p: p, dir: dir, rng: rand.New(rand.NewPCG(o.seed, 1)), roots: x509.NewCertPool(), faults: &faultLog{small: p.small}, //nolint:gosec // no secret
+		o: o, p: p, dir: dir, rng: rand.New(rand.NewPCG(o.seed, 1)), roots: x509.NewCertPool(), faults: &faultLog{small: p.small && p.brokers == 0}, //nolint:gosec // no secret
 		stopAll: func() {},
 	}
 	if err := os.Mkdir(s.path("models"), 0o700); err != nil { // empty: sleep is built in
@@ -103,11 +103,13 @@ func (s *site) start(ctx context.Context) error {
 	if s.hooks, err = newReceiver(ctx); err != nil {
 		return err
 	}
+	var sizes []string
 	if s.p.small {
 		if err := s.mount(); err != nil {
 			return err
 		}
-		gatewayEnv = append(gatewayEnv, "PENSTOCK_QUEUE_MAX_BYTES=33554432", "PENSTOCK_BLOBS_MAX_STORED=16777216")
+		sizes = []string{"PENSTOCK_QUEUE_MAX_BYTES=33554432", "PENSTOCK_BLOBS_MAX_STORED=16777216"}
+		gatewayEnv = append(gatewayEnv, sizes...)
 	}
 	nats := s.freeAddr(ctx)
 	if s.p.brokers > 0 {
@@ -115,7 +117,7 @@ func (s *site) start(ctx context.Context) error {
 			return err
 		}
 		nats = strings.Join(s.natsAddr, ",nats://")
-		if err := s.startSteward(life, "nats://"+nats); err != nil {
+		if err := s.startSteward(life, "nats://"+nats, sizes); err != nil {
 			return err
 		}
 		gatewayEnv = append(gatewayEnv,
@@ -177,9 +179,17 @@ func (s *site) proxied(ctx context.Context) (string, error) {
 	return "nats://" + strings.Join(p.addrs, ",nats://"), nil
 }
 
-// mount puts the embedded broker's files on a small disk.
+// disk is the folder that a profile has on a small disk: the files of a broker, or of a gateway with its embedded broker and Redis.
+func (s *site) disk() string {
+	if s.p.brokers > 0 {
+		return s.path("broker1")
+	}
+	return s.path("gateway1")
+}
+
+// mount puts the broker's files on a small disk.
 func (s *site) mount() error {
-	dir := s.path("gateway1", "nats")
+	dir := s.disk()
 	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // our own folder
 		return err
 	}
@@ -219,7 +229,7 @@ func (s *site) stop(keep bool) error {
 		s.hooks.close()
 	}
 	if s.mounted {
-		if err := unmountSmall(s.path("gateway1", "nats")); err != nil {
+		if err := unmountSmall(s.disk()); err != nil {
 			return err
 		}
 	}
@@ -286,10 +296,14 @@ func (s *site) startBrokers(ctx context.Context) error {
 		cluster = append(cluster, s.freeAddr(ctx))
 		routes = append(routes, "nats://"+cluster[len(cluster)-1])
 	}
+	size := ""
+	if s.p.small { // left to itself it takes a part of what is free when it starts, and on a full disk that is less than the streams reserve
+		size = fmt.Sprintf(", max_file_store: %d", diskSize*3/4)
+	}
 	for i, addr := range s.natsAddr {
 		dir := s.path("broker" + strconv.Itoa(i+1))
 		monitor := s.freeAddr(ctx)
-		conf := fmt.Sprintf("server_name: n%d\nlisten: %q\nhttp: %q\nmax_payload: 4MB\njetstream { store_dir: %q }\n", i+1, addr, monitor, dir)
+		conf := fmt.Sprintf("server_name: n%d\nlisten: %q\nhttp: %q\nmax_payload: 4MB\njetstream { store_dir: %q%s }\n", i+1, addr, monitor, dir, size)
 		if s.p.brokers > 1 {
 			conf += fmt.Sprintf("cluster { name: chaos, no_advertise: true, listen: %q, routes: [%q] }\n", cluster[i], strings.Join(routes, `","`))
 			conf = strings.ReplaceAll(conf, `\",\"`, `", "`)
@@ -308,12 +322,12 @@ func (s *site) startBrokers(ctx context.Context) error {
 
 // startSteward starts the gateway whose embedded Redis the others share: a Redis of its own process is not what is
 // tested here, and not every machine has one.
-func (s *site) startSteward(ctx context.Context, nats string) error {
+func (s *site) startSteward(ctx context.Context, nats string, env []string) error {
 	dir := s.path("steward")
-	s.steward = s.gateway(dir, []string{
-		"PENSTOCK_NATS_URL=" + nats, "PENSTOCK_HTTPS_ADDR=127.0.0.1:0", "PENSTOCK_AUTH_KEY_DIR=" + s.path("keys"),
-		"PENSTOCK_QUEUE_REPLICAS=" + strconv.Itoa(s.p.brokers),
-	})
+	s.steward = s.gateway(dir, append(slices.Clone(env),
+		"PENSTOCK_NATS_URL="+nats, "PENSTOCK_HTTPS_ADDR=127.0.0.1:0", "PENSTOCK_AUTH_KEY_DIR="+s.path("keys"),
+		"PENSTOCK_QUEUE_REPLICAS="+strconv.Itoa(s.p.brokers),
+	))
 	s.keep(ctx, s.steward)
 	if err := awaitUp(ctx, s.steward); err != nil {
 		return err
