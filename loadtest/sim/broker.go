@@ -26,12 +26,13 @@ type message struct {
 // broker holds the lanes of one model.
 type broker struct {
 	w     *world
+	from  time.Duration // since when asked counts
 	lanes map[fair.Source]*lane
 	open  []*lane // backlogs with a consumer
 
 	pulls, makes, drops, returned, withdrawn int
 	most                                     int // consumers at one time
-	asked                                    int // those of them that were pulled from lately
+	asked                                    int // those of them that were pulled from within a second, once what is measured had begun
 	batch, passed                            int // batch jobs handed out; and those while an interactive one had waited
 }
 
@@ -52,8 +53,8 @@ type credit struct {
 	n  int
 }
 
-func newBroker(w *world) *broker {
-	b := &broker{w: w, lanes: map[fair.Source]*lane{}}
+func newBroker(w *world, from time.Duration) *broker {
+	b := &broker{w: w, from: from, lanes: map[fair.Source]*lane{}}
 	w.every(time.Second/4, b.dropIdle)
 	return b
 }
@@ -182,5 +183,7 @@ func (b *broker) dropIdle() {
 		b.drops++
 	}
 	b.open = rest
-	b.asked = max(b.asked, asked)
+	if b.w.now >= b.from {
+		b.asked = max(b.asked, asked)
+	}
 }

@@ -18,7 +18,9 @@ const (
 type gateway struct {
 	w       *world
 	b       *broker
-	bound   int
+	bound   int // 0: fair.Bound
+	slots   int // of all workers
+	active  int // tenants with unfinished jobs
 	workers []*worker
 	tenants []*tenant
 	hinter  *fair.Hinter
@@ -37,14 +39,16 @@ type tenant struct {
 	size   func() time.Duration // of the next job
 	again  func()               // called when a job of it has ended; nil: nothing follows
 
-	express, backlog map[job.Class]int // unfinished jobs on each lane
+	unfinished       int               // jobs of all classes
+	express, backlog map[job.Class]int // of them, on each lane
 }
 
 func newGateway(w *world, s *setup) *gateway {
-	g := &gateway{w: w, b: newBroker(w), bound: s.bound, hinter: fair.NewHinter(0), count: newCounts(s)}
+	g := &gateway{w: w, b: newBroker(w, s.from), bound: s.bound, hinter: fair.NewHinter(0), count: newCounts(s)}
 	for i := range s.workers {
 		x := newWorker(s, g, i)
 		g.workers = append(g.workers, x)
+		g.slots += x.slots
 		g.count.slots += x.runs()
 		w.after(time.Duration(w.rand.Int64N(int64(sweepTick))), func() { g.sweep(x) })
 	}
@@ -63,7 +67,10 @@ func (g *gateway) add(group string, i int, weight float64, class job.Class, size
 
 func (g *gateway) submit(t *tenant) {
 	m := &message{tenant: t, size: t.size(), submitted: g.w.now, source: fair.Source{Class: t.class}}
-	if fair.LaneFor(t.express[t.class], t.backlog[t.class], g.bound) == fair.Express {
+	if t.unfinished++; t.unfinished == 1 {
+		g.active++
+	}
+	if fair.LaneFor(t.express[t.class], t.backlog[t.class], g.expressBound()) == fair.Express {
 		t.express[t.class]++
 	} else {
 		t.backlog[t.class]++
@@ -74,6 +81,13 @@ func (g *gateway) submit(t *tenant) {
 		}
 	}
 	g.b.publish(m)
+}
+
+func (g *gateway) expressBound() int {
+	if g.bound > 0 {
+		return g.bound
+	}
+	return fair.Bound(g.slots, g.active)
 }
 
 func (g *gateway) sendHints() {
@@ -118,6 +132,9 @@ func (g *gateway) sweep(x *worker) {
 func (g *gateway) ended(m *message) {
 	g.count.ended(g.w.now)
 	t := m.tenant
+	if t.unfinished--; t.unfinished == 0 {
+		g.active--
+	}
 	if m.source.Express() {
 		t.express[m.source.Class]--
 	} else {

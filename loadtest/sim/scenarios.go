@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/penstock-dev/penstock/shared/fair"
 	"github.com/penstock-dev/penstock/shared/job"
 )
 
@@ -199,7 +200,7 @@ func bound(short bool) report {
 		{wide, 1, 40},
 	}
 	for _, f := range pick(short, runs[:3], runs) {
-		s := setup{seed: 4, workers: f.workers, slots: f.slots, from: 10 * time.Second, until: pick(short, 42*time.Second, 138*time.Second)}
+		s := setup{seed: 4, workers: f.workers, slots: f.slots, bound: 8, from: 10 * time.Second, until: pick(short, 42*time.Second, 138*time.Second)}
 		s.load = func(g *gateway) {
 			for i := range f.fillers {
 				g.keep(g.add("filler", i, 1, job.Standard, always(f.size)), 8, 0)
@@ -303,9 +304,9 @@ type fleetRun struct {
 
 func fleet(short bool) report {
 	if short {
-		return fleetWith(fleetRun{300, 50, 2, 5 * time.Second, 0})
+		return fleetWith(short, fleetRun{300, 50, 2, 5 * time.Second, 0})
 	}
-	return fleetWith(
+	return fleetWith(short,
 		fleetRun{1000, 100, 2, 5 * time.Second, 0},
 		fleetRun{1000, 100, 2, 5 * time.Minute, 0},
 		fleetRun{10_000, 1000, 0.8, 5 * time.Minute, 0},
@@ -320,7 +321,7 @@ func fleetBatches(short bool) report {
 	if short {
 		runs = []fleetRun{{300, 20, 2, 500 * time.Millisecond, batchSize}}
 	}
-	r := fleetWith(runs...)
+	r := fleetWith(short, runs...)
 	r.text = "As above, but each worker has as many instances as it had slots, which run batches of up to 8 jobs of 500 ms each. Bound: a " +
 		"quiet p99 of 1.5 times that of the quiet tenants alone, plus one full batch on the slowest worker."
 	return r
@@ -328,7 +329,7 @@ func fleetBatches(short bool) report {
 
 const shortestJob = 200 * time.Millisecond
 
-func fleetWith(runs ...fleetRun) report {
+func fleetWith(short bool, runs ...fleetRun) report {
 	r := report{
 		text: "Workers of 1, 2, 4 or 8 slots and of speed 1/2, 1 or 2, each with a clock up to 50 ms off; 1 in 100 hints is lost. " +
 			"Jobs run 200 ms to 5 s or 5 min (bounded Pareto, tail 1.3) at speed 1. Nine tenants in ten are quiet and send together " +
@@ -336,7 +337,10 @@ func fleetWith(runs ...fleetRun) report {
 		heads: []string{"tenants / workers", "load", "jobs up to", "quiet p50", "p99", "noisy p50", "p99", "Jain of noisy", "utilisation", "pulls per job", "consumers pulled from", "all", "made per s"},
 	}
 	for i, f := range runs {
-		s := setup{seed: 7, picture: i == len(runs)-1, workers: f.workers, batch: f.batch, mixed: true, from: 20 * time.Second, until: 84 * time.Second}
+		s := setup{seed: 7, picture: i == len(runs)-1, workers: f.workers, batch: f.batch, mixed: true, from: 84 * time.Second, until: 148 * time.Second}
+		if short {
+			s.from, s.until = 20*time.Second, 84*time.Second
+		}
 		mean := heavyMean(shortestJob, f.longest)
 		if f.batch > 0 {
 			mean = f.longest.Seconds()
@@ -379,6 +383,7 @@ func fleetWith(runs ...fleetRun) report {
 		// Heavy tails do not average out in a minute: half of a load of 0.8 is in jobs longer than 3 s.
 		r.check(g.count.utilisation() > min(f.load, 1)*0.85, "%s: utilisation %s", what, percent(g.count.utilisation()))
 		r.check(p99.Seconds() <= bound, "%s: quiet p99 %v ≤ %.0f ms", what, p99, 1000*bound)
+		r.check(g.b.asked <= 2*fair.MaxOpen, "%s: %d backlogs pulled from within a second, in which two turns fall, ≤ %d", what, g.b.asked, 2*fair.MaxOpen)
 		if f.load > 1 && f.longest < time.Minute {
 			r.check(jain >= 0.98, "%s: Jain's index %.4f ≥ 0.98 over %v", what, jain, s.until-s.from)
 		}

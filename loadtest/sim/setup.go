@@ -12,7 +12,7 @@ type setup struct {
 	workers int
 	slots   int
 	mixed   bool // workers of 1, 2, 4 or 8 slots and of speed 1/2, 1 or 2; slots is not used
-	bound   int  // express bound
+	bound   int  // express bound; 0: the product's, which goes by the slots and the tenants
 	batch   int  // jobs in one run, by the batcher; 0: each runs alone in a slot. Slots are then two batches for each instance
 	from    time.Duration
 	until   time.Duration // figures are of what happened between from and until
@@ -21,9 +21,6 @@ type setup struct {
 }
 
 func (s setup) run() *gateway {
-	if s.bound == 0 {
-		s.bound = 8
-	}
 	w := newWorld(s.seed)
 	g := newGateway(w, &s)
 	s.load(g)

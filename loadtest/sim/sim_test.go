@@ -30,6 +30,6 @@ func TestTheBoundsHold(t *testing.T) {
 func TestItIsRepeatable(t *testing.T) {
 	t.Parallel()
 	f := fleetRun{60, 10, 2, time.Minute, 0}
-	first := fleetWith(f)
-	assert.Equal(t, first.rows, fleetWith(f).rows)
+	first := fleetWith(true, f)
+	assert.Equal(t, first.rows, fleetWith(true, f).rows)
 }

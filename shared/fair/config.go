@@ -15,13 +15,16 @@ type Source struct {
 // Express tells whether s is the express lane of its class.
 func (s Source) Express() bool { return s.Tenant == "" }
 
+// MaxOpen is how many backlogs of a model have a consumer at one time, over all workers, where all of them hold jobs.
+const MaxOpen = 32
+
 // Config bounds one worker's scheduler. Zero values take the defaults named.
 type Config struct {
 	Slots  int    // jobs that the worker can hold; less than 1 means 1
 	Over   int    // express jobs that a full worker still takes, beside one a class: more than 0 where jobs run in batches, as they get into the next one
 	Worker string // makes this worker's arbitrary choices differ from those of others
 
-	MaxOpen      int           // backlogs with a consumer at one time, over all workers; 32
+	MaxOpen      int           // backlogs with a consumer at one time, over all workers; the constant MaxOpen
 	Dwell        time.Duration // how long the window of the rotation stays over one tenant; 1 s
 	ExpressBound int           // most jobs that a tenant has on the express lane; 8
 	Patience     time.Duration // a full worker keeps standing credit if a slot is free within that, on average; 20 ms
@@ -32,9 +35,9 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Slots = max(c.Slots, 1)
-	c.MaxOpen = orDefault(c.MaxOpen, 32)
+	c.MaxOpen = orDefault(c.MaxOpen, MaxOpen)
 	c.Dwell = orDefault(c.Dwell, time.Second)
-	c.ExpressBound = orDefault(c.ExpressBound, 8)
+	c.ExpressBound = orDefault(c.ExpressBound, leastBound)
 	c.Patience = orDefault(c.Patience, 20*time.Millisecond)
 	c.Quick = orDefault(c.Quick, time.Millisecond)
 	c.Standard = orDefault(c.Standard, Floor(job.Standard))
@@ -96,5 +99,7 @@ const (
 	hintGrace   = 25 * time.Millisecond  // a hint and the broker's word may cross: empty within that is asked once more
 	gatherGrace = 4 * time.Millisecond   // slots are left free, so that more are asked for at once, for no longer than that
 	fullGrace   = 20 * time.Millisecond  // a worker full for that long takes its batch credit back
+	triesRate   = 50.0                   // backlogs of unknown length that are asked in a second; and one more for each job that came
+	mostTries   = 64.0                   // of them at once
 	floorDebt   = 1.0                    // seconds of a class's floor that it can owe
 )

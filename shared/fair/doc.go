@@ -5,7 +5,7 @@
 // # Lanes
 //
 // A tenant with few unfinished jobs of a model shares the express lane of the job's class with everybody else; what it
-// has beyond a bound waits in a backlog lane of its own. [LaneFor] is that rule, and the one that keeps a tenant's jobs
+// has beyond a bound ([Bound]) waits in a backlog lane of its own. [LaneFor] is that rule, and the one that keeps a tenant's jobs
 // in order: while it has a backlog, everything goes there. [Hinter] is how a gateway tells workers of backlogs without
 // a message for each job.
 //
@@ -34,6 +34,8 @@
 //     than a part has tenants; parts are halved when there are too many, and of two workers that disagree whether to, the
 //     one's part lies within the other's. What a tenant gets is in proportion to how much of it the part covers, so over one
 //     round it is exactly in proportion to its weight, whatever the company.
+//   - Of a backlog that was heard of by a hint nobody knows how many other workers have emptied it since. So many are asked
+//     in a second, and one more for each job that came from one: a fleet that idles does not drown the broker.
 //   - When a worker is full and its slots come free slowly, credit that stands at express lanes is withdrawn, so that no
 //     job is bound to a worker that has no room for it. A free slot then asks the express lanes first, without waiting.
 //

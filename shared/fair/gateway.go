@@ -24,6 +24,17 @@ func LaneFor(express, backlog, bound int) Lane {
 	return Lane(backlog > 0 || express >= bound)
 }
 
+// leastBound is how many unfinished jobs a tenant may have on the express lane beyond its even part, at least.
+const leastBound = 8
+
+// Bound is how many unfinished jobs of a model a tenant may have on the express lane: its even part of the workers' slots
+// and some more, so that what waits elsewhere really waits. tenants are those with unfinished jobs. Fewer where there is a
+// crowd were worse: many short backlogs then take turns of a second, where one line is quick.
+func Bound(slots, tenants int) int {
+	even := slots / max(1, tenants)
+	return even + max(leastBound, even/4)
+}
+
 // Hint tells workers that a tenant has a backlog.
 type Hint struct {
 	Model  string

@@ -15,6 +15,15 @@ import (
 
 func start() time.Time { return time.Unix(1_700_000_000, 0) }
 
+// A tenant may have its even part of the slots on express and some more.
+func TestBound(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, 8, fair.Bound(0, 0))
+	assert.Equal(t, 16+8, fair.Bound(16, 1))
+	assert.Equal(t, 100+25, fair.Bound(200, 2))
+	assert.Equal(t, 8, fair.Bound(16, 1000))
+}
+
 func TestWhichLane(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

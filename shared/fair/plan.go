@@ -9,6 +9,8 @@ import (
 // valid until the next call. It takes for granted that what it says is done.
 func (s *Sched) Plan(now time.Time) []Action {
 	s.out, s.gathered = s.out[:0], false
+	s.tries = min(s.tries+triesRate*now.Sub(s.tried).Seconds(), mostTries)
+	s.tried = now
 	s.turn(now)
 	s.withdraw(now)
 	s.deal(now)
@@ -77,7 +79,7 @@ func (s *Sched) crowded() bool {
 			return true
 		}
 		for _, b := range c.ring.window {
-			if b.ready() && b.asked == 0 {
+			if s.may(b) && b.asked == 0 {
 				return true
 			}
 		}
@@ -149,6 +151,9 @@ func (s *Sched) deal(now time.Time) {
 			break
 		}
 		if b := best[k].b; b != nil {
+			if b.unknown() {
+				s.tries--
+			}
 			b.asked++
 			b.used = now
 			s.ask(b)
@@ -180,12 +185,15 @@ func (s *Sched) say(c *class, n int, wait bool) {
 	s.out = append(s.out, Action{Op: Ask, Source: Source{Class: c.name}, N: n, Wait: wait})
 }
 
+// may tells that a backlog may be asked for one more job.
+func (s *Sched) may(b *backlog) bool { return b.ready() && (!b.unknown() || s.tries >= 1) }
+
 // choose finds who goes first in a class.
 func (s *Sched) choose(c *class, asked int, now time.Time) choice {
 	var first *backlog
 	least := 0.0
 	for _, b := range c.ring.window {
-		if !b.ready() {
+		if !s.may(b) {
 			continue
 		}
 		if v := b.v + float64(b.asked+b.parked)*s.costs.estimate(b.a)/b.share; first == nil || v < least {
@@ -194,6 +202,8 @@ func (s *Sched) choose(c *class, asked int, now time.Time) choice {
 	}
 	if first != nil {
 		c.v = max(c.v, least)
+	} else {
+		first = s.stray(c, now)
 	}
 	x := &c.express
 	n := x.known()
@@ -214,6 +224,20 @@ func (s *Sched) choose(c *class, asked int, now time.Time) choice {
 		return choice{first, 1}
 	}
 	return choice{}
+}
+
+// stray finds a backlog outside the window, for a slot that nobody in it can use: one that was asked lately and held more.
+func (s *Sched) stray(c *class, now time.Time) (first *backlog) {
+	if c.ring.tenants <= len(c.ring.window) {
+		return nil
+	}
+	for _, x := range c.ring.arcs {
+		b := x.b
+		if b.share == 0 && b.waiting > b.asked+b.parked && now.Sub(b.used) < s.config.Dwell && (first == nil || b.lead < first.lead) {
+			first = b
+		}
+	}
+	return first
 }
 
 // expressV is the lane's virtual time once the credit that is out has been used.

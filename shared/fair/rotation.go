@@ -36,6 +36,9 @@ func (b *backlog) ready() bool {
 	return b.listed && b.share > 0 && (b.waiting < 0 || b.waiting > b.asked+b.parked)
 }
 
+// unknown tells that it may be empty by now, and that this will only be known when it is asked.
+func (b *backlog) unknown() bool { return b.waiting < 0 && b.asked == 0 }
+
 // lively tells that jobs are likely to come to a backlog that holds none: its tenant sends about as many as the slots.
 func (b *backlog) lively(now time.Time, lately time.Duration) bool {
 	return !b.listed && (b.running > 0 || now.Sub(b.used) < lately)

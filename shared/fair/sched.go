@@ -24,6 +24,8 @@ type Sched struct {
 	turned   time.Time // when the windows were last worked out
 	dirty    bool      // a ring changed since
 	draws    uint64
+	tries    float64   // how many more backlogs of unknown length may be asked
+	tried    time.Time // when that was worked out
 }
 
 // class is one class's sources, and its standing with the others.
@@ -42,7 +44,7 @@ type class struct {
 // New makes a scheduler that knows of no backlog, with all slots free.
 func New(c Config) *Sched {
 	c = c.withDefaults()
-	s := &Sched{config: c, costs: newCosts(), draws: hash(c.Worker, 1)}
+	s := &Sched{config: c, costs: newCosts(), draws: hash(c.Worker, 1), tries: mostTries}
 	floors := [classes]float64{0, c.Standard, c.Batch}
 	for i, name := range job.Classes() {
 		debt := floorDebt * floors[i] * float64(c.Slots)
@@ -153,6 +155,7 @@ func (s *Sched) Delivered(now time.Time, d Delivery) {
 			b.asked = max(0, b.asked-1)
 		}
 		b.running++
+		s.tries = min(s.tries+1, mostTries)
 		b.held += run
 		b.used = now
 		b.waiting = d.Waiting

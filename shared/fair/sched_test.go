@@ -390,3 +390,30 @@ func TestAHintThatCrossesWithEmptyIsNotLost(t *testing.T) {
 	}
 	assert.Equal(t, 1, b.served["a"])
 }
+
+// Of a thousand workers that hear of a backlog, one finds it. The others' requests are bounded in number, and a backlog that
+// holds jobs is asked all the same.
+func TestFewBacklogsAreAskedInVain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1, fair.Config{Slots: 16})
+	vain := 0
+	for i := range 20_000 {
+		if i%10 == 0 {
+			for k := range 200 {
+				b.s.Hint(b.now, job.Standard, strconv.Itoa(k), 1)
+			}
+		}
+		if i == 5000 {
+			b.submit(fair.Source{Class: job.Standard, Tenant: "full"}, "full", 2000)
+		}
+		for src, n := range b.asked {
+			if n > 0 && !src.Express() && len(b.lanes[src]) == 0 {
+				vain++
+			}
+		}
+		b.step(fixed(20 * time.Millisecond))
+	}
+	assert.Greater(t, b.served["full"], 1900)
+	assert.Greater(t, vain, 100)
+	assert.Less(t, vain, 64+20*50+b.served["full"]+100)
+}

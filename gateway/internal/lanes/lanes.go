@@ -59,19 +59,18 @@ type fleet struct {
 }
 
 const (
-	expressBound = 8                     // unfinished jobs that a tenant may have on the express lane beyond its even part
-	fleetFor     = time.Second           // how long the workers' slots are believed
-	fewTallies   = 100                   // so many are counted whenever it is asked
-	countedFor   = 10 * time.Millisecond // more are counted that rarely
-	hintTick     = 10 * time.Millisecond
-	tellEvery    = time.Second      // all backlogs are told of again: hints get lost, and leases run out
-	mostTold     = 500              // hints a second for that
-	silentAfter  = 3 * time.Second  // another gateway that tells of no backlog for so long has none, or is dead
-	doubtAfter   = 30 * time.Second // a backlog of which nothing was heard for so long is asked for
-	forgetAfter  = 10 * time.Minute // jobs on the express lane of which nothing was heard for so long don't count
-	mostAsked    = 50               // in one turn
-	scanEvery    = time.Minute
-	scanShare    = 200 // at most one part in so many of the time goes to looking through the queue
+	fleetFor    = time.Second           // how long the workers' slots are believed
+	fewTallies  = 100                   // so many are counted whenever it is asked
+	countedFor  = 10 * time.Millisecond // more are counted that rarely
+	hintTick    = 10 * time.Millisecond
+	tellEvery   = time.Second      // all backlogs are told of again: hints get lost, and leases run out
+	mostTold    = 500              // hints a second for that
+	silentAfter = 3 * time.Second  // another gateway that tells of no backlog for so long has none, or is dead
+	doubtAfter  = 30 * time.Second // a backlog of which nothing was heard for so long is asked for
+	forgetAfter = 10 * time.Minute // jobs on the express lane of which nothing was heard for so long don't count
+	mostAsked   = 50               // in one turn
+	scanEvery   = time.Minute
+	scanShare   = 200 // at most one part in so many of the time goes to looking through the queue
 )
 
 // New counts from now on; slots tells how many jobs of a model the workers can run at once, and name this gateway from
@@ -256,16 +255,13 @@ func (l *Lanes) Totals() (express, backlog, tenants int) {
 	return express, backlog, tenants
 }
 
-// bound is how many unfinished jobs of a model a tenant may have on the express lane: its even part of the workers' slots
-// and some more, so that what waits elsewhere really waits. Fewer where there is a crowd were worse: many short backlogs
-// then take turns of a second, where one line is quick. It is called with mu held.
+// bound is fair.Bound for a model. It is called with mu held.
 func (l *Lanes) bound(model string, now time.Time) int {
 	f := l.models[model]
 	if now.Sub(f.read) > fleetFor {
 		f.slots, f.read = l.slots(model), now
 	}
-	even := f.slots / max(1, f.tenants)
-	return even + max(expressBound, even/4)
+	return fair.Bound(f.slots, f.tenants)
 }
 
 // of is called with mu held.
