@@ -101,6 +101,11 @@ func mutations() []mutation {
 			pkg: "./shared/fair", tests: "TestSharesOfTwoBacklogs",
 		},
 		{
+			promise: "fairness: a fleet that idles does not drown the broker", what: "the count of requests in vain",
+			file: "shared/fair/plan.go", old: "				s.tries--\n", put: "				s.tries -= 0\n",
+			pkg: "./shared/fair", tests: "TestFewBacklogsAreAskedInVain",
+		},
+		{
 			promise: "a tenant has no more in the queue than max_queued", what: "the refusal",
 			file: "gateway/internal/limits/limiter.go", old: "m > 0 && c.Queued > m && refusal == nil", put: "m > 0 && c.Queued > 10*m && refusal == nil",
 			pkg: "./gateway/internal/limits", tests: "TestPlacesAreExactOverGateways",

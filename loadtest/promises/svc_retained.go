@@ -38,7 +38,7 @@ func retained(ctx context.Context, r *run) error {
 			return err
 		}
 		again := s.Gateway().Ready
-		row, full, err := store(ctx, s, "after a restart", n, &empty)
+		row, full, err := r.store(ctx, s, "after a restart", n, &empty)
 		if err != nil {
 			return err
 		}
@@ -47,8 +47,8 @@ func retained(ctx context.Context, r *run) error {
 		if _, err := c.Run(ctx, map[string]any{"ms": 0}, nil); err != nil {
 			return err
 		}
-		r.say("Jobs of the model sleep with an input of 8 bytes, by 64 callers who wait for their answers. Memory is read after 5 quiet " +
-			"seconds and two collections; a job's is what the gateway (with its broker and Redis) has more than before the first.")
+		r.say("Jobs of the model sleep with an input of 8 bytes, by 64 callers who wait for their answers. Memory is read after 40 quiet " +
+			"seconds; a job's is what the gateway (with its broker and Redis) has more than before the first.")
 		r.table([]string{"retained jobs", "resident", "of it a job", "Go heap in use", "of it a job", "files", "of them a job", "jobs/s"}, rows)
 		r.table([]string{"start to ready", ""}, [][]string{
 			{"nothing kept", fmt.Sprintf("%.2f s", first.Seconds())},
@@ -75,7 +75,7 @@ type storage struct {
 
 // keepMore has jobs done until n are kept, and looks at the gateway on the way.
 func (r *run) keepMore(ctx context.Context, s *stack.Stack, c *stack.Client, n int) (empty storage, rows [][]string, err error) {
-	row, empty, err := store(ctx, s, "none", 0, nil)
+	row, empty, err := r.store(ctx, s, "none", 0, nil)
 	if err != nil {
 		return empty, nil, err
 	}
@@ -88,7 +88,7 @@ func (r *run) keepMore(ctx context.Context, s *stack.Stack, c *stack.Client, n i
 		}
 		rate := float64(upTo-done) / time.Since(begin).Seconds()
 		done = upTo
-		row, _, err := store(ctx, s, strconv.Itoa(upTo), upTo, &empty)
+		row, _, err := r.store(ctx, s, strconv.Itoa(upTo), upTo, &empty)
 		if err != nil {
 			return empty, nil, err
 		}
@@ -100,9 +100,9 @@ func (r *run) keepMore(ctx context.Context, s *stack.Stack, c *stack.Client, n i
 }
 
 // store looks at a gateway that keeps n jobs; empty is what it was without any.
-func store(ctx context.Context, s *stack.Stack, name string, n int, empty *storage) (row []string, k storage, err error) {
+func (r *run) store(ctx context.Context, s *stack.Stack, name string, n int, empty *storage) (row []string, k storage, err error) {
 	var e1, e2 error
-	k.footprint, e1 = look(ctx, s.Gateway(), 2*time.Second)
+	k.footprint, e1 = look(ctx, s.Gateway(), pick(r, 2*time.Second, 40*time.Second))
 	k.files, e2 = process.Disk(filepath.Join(s.Data(), "nats"))
 	if err := errors.Join(e1, e2); err != nil {
 		return nil, k, err
