@@ -276,14 +276,15 @@ func (g *gateway) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-serving.Done():
 	}
-	if errors.Is(context.Cause(serving), queue.ErrStuck) {
-		g.stuck = true // nothing can be drained: each call would wait for the broker, and the next process for this one
-		return context.Cause(serving)
+	if !errors.Is(context.Cause(serving), queue.ErrStuck) {
+		g.log.InfoContext(ctx, "gateway drains")
+		g.bounded(g.api.Shutdown)
+		g.bounded(g.ops.Shutdown)
 	}
-	g.log.InfoContext(ctx, "gateway drains")
-	g.bounded(g.api.Shutdown)
-	g.bounded(g.ops.Shutdown)
 	cause := context.Cause(serving)
+	if g.stuck = errors.Is(cause, queue.ErrStuck); g.stuck {
+		return cause // whoever still waits for the broker waits for good, and the next process for this one
+	}
 	cancel(nil)
 	running.Wait()
 	return cause

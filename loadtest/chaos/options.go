@@ -30,7 +30,7 @@ type profile struct {
 	workers  int
 	brokers  int // nats-server processes; 0 embeds the broker in the one gateway
 	faults   []faultKind
-	small    bool // the broker's files are on a small disk of their own
+	small    bool // the broker's files, or the whole folder of the gateway that embeds it, are on a small disk of their own
 	most     int  // kills; 0 for as many as are its share
 	kills    int  // SIGKILLs, its share
 }

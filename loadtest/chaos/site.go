@@ -179,7 +179,8 @@ func (s *site) proxied(ctx context.Context) (string, error) {
 	return "nats://" + strings.Join(p.addrs, ",nats://"), nil
 }
 
-// disk is the folder that a profile has on a small disk: the files of a broker, or of a gateway with its embedded broker and Redis.
+// disk is the folder that a profile has on a small disk: that of a broker, or of a gateway with its embedded broker and
+// Redis.
 func (s *site) disk() string {
 	if s.p.brokers > 0 {
 		return s.path("broker1")
@@ -187,7 +188,7 @@ func (s *site) disk() string {
 	return s.path("gateway1")
 }
 
-// mount puts the broker's files on a small disk.
+// mount makes that folder a small disk.
 func (s *site) mount() error {
 	dir := s.disk()
 	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // our own folder

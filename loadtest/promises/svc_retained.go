@@ -18,7 +18,7 @@ func retained(ctx context.Context, r *run) error {
 	if n == 0 {
 		n = pick(r, 5000, 1_000_000)
 	}
-	return r.on(ctx, 64, []string{"PENSTOCK_PROFILES=true"}, func(s *stack.Stack) error {
+	return r.on(ctx, 64, nil, func(s *stack.Stack) error {
 		c, err := s.Tenant(ctx, "retained", nil)
 		if err != nil {
 			return err

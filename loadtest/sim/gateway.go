@@ -39,8 +39,7 @@ type tenant struct {
 	size   func() time.Duration // of the next job
 	again  func()               // called when a job of it has ended; nil: nothing follows
 
-	unfinished       int               // jobs of all classes
-	express, backlog map[job.Class]int // of them, on each lane
+	express, backlog map[job.Class]int // unfinished jobs on each lane
 }
 
 func newGateway(w *world, s *setup) *gateway {
@@ -67,7 +66,7 @@ func (g *gateway) add(group string, i int, weight float64, class job.Class, size
 
 func (g *gateway) submit(t *tenant) {
 	m := &message{tenant: t, size: t.size(), submitted: g.w.now, source: fair.Source{Class: t.class}}
-	if t.unfinished++; t.unfinished == 1 {
+	if t.idle() {
 		g.active++
 	}
 	if fair.LaneFor(t.express[t.class], t.backlog[t.class], g.expressBound()) == fair.Express {
@@ -82,6 +81,9 @@ func (g *gateway) submit(t *tenant) {
 	}
 	g.b.publish(m)
 }
+
+// idle tells that no job of the tenant is unfinished; all of them are of its class.
+func (t *tenant) idle() bool { return t.express[t.class]+t.backlog[t.class] == 0 }
 
 func (g *gateway) expressBound() int {
 	if g.bound > 0 {
@@ -132,13 +134,13 @@ func (g *gateway) sweep(x *worker) {
 func (g *gateway) ended(m *message) {
 	g.count.ended(g.w.now)
 	t := m.tenant
-	if t.unfinished--; t.unfinished == 0 {
-		g.active--
-	}
 	if m.source.Express() {
 		t.express[m.source.Class]--
 	} else {
 		t.backlog[m.source.Class]--
+	}
+	if t.idle() {
+		g.active--
 	}
 	if t.again != nil {
 		t.again()

@@ -337,10 +337,8 @@ func fleetWith(short bool, runs ...fleetRun) report {
 		heads: []string{"tenants / workers", "load", "jobs up to", "quiet p50", "p99", "noisy p50", "p99", "Jain of noisy", "utilisation", "pulls per job", "consumers pulled from", "all", "made per s"},
 	}
 	for i, f := range runs {
-		s := setup{seed: 7, picture: i == len(runs)-1, workers: f.workers, batch: f.batch, mixed: true, from: 84 * time.Second, until: 148 * time.Second}
-		if short {
-			s.from, s.until = 20*time.Second, 84*time.Second
-		}
+		s := setup{seed: 7, picture: i == len(runs)-1, workers: f.workers, batch: f.batch, mixed: true, from: pick(short, 20*time.Second, 84*time.Second)}
+		s.until = s.from + 64*time.Second // a round of the rotation
 		mean := heavyMean(shortestJob, f.longest)
 		if f.batch > 0 {
 			mean = f.longest.Seconds()

@@ -5,9 +5,9 @@
 // # Lanes
 //
 // A tenant with few unfinished jobs of a model shares the express lane of the job's class with everybody else; what it
-// has beyond a bound ([Bound]) waits in a backlog lane of its own. [LaneFor] is that rule, and the one that keeps a tenant's jobs
-// in order: while it has a backlog, everything goes there. [Hinter] is how a gateway tells workers of backlogs without
-// a message for each job.
+// has beyond a bound ([Bound]) waits in a backlog lane of its own. [LaneFor] is that rule, and the one that keeps a
+// tenant's jobs in order: while it has a backlog, everything goes there. [Hinter] is how a gateway tells workers of
+// backlogs without a message for each job.
 //
 // # A worker's scheduler
 //

@@ -202,8 +202,6 @@ func (s *Sched) choose(c *class, asked int, now time.Time) choice {
 	}
 	if first != nil {
 		c.v = max(c.v, least)
-	} else {
-		first = s.stray(c, now)
 	}
 	x := &c.express
 	n := x.known()
@@ -217,13 +215,16 @@ func (s *Sched) choose(c *class, asked int, now time.Time) choice {
 			n = 1
 		}
 	}
-	if n > 0 && (first == nil || s.expressV(c) <= c.v) {
+	if n > 0 && s.expressV(c) <= c.v {
 		return choice{nil, n}
+	}
+	if first == nil {
+		first = s.stray(c, now)
 	}
 	if first != nil {
 		return choice{first, 1}
 	}
-	return choice{}
+	return choice{nil, n}
 }
 
 // stray finds a backlog outside the window, for a slot that nobody in it can use: one that was asked lately and held more.

@@ -105,13 +105,19 @@ func checkStream(t *testing.T, tok *text.Tokenizer, ids []int32) {
 	}
 }
 
-// FuzzShapes encodes with one of the fixtures' tokenizers.
-func FuzzShapes(f *testing.F) {
-	var list []*text.Tokenizer
-	for _, name := range fixtureNames(f) {
-		tok, _ := loadFixture(f, name)
+// fixtureTokenizers are those of all fixtures.
+func fixtureTokenizers(tb testing.TB) (list []*text.Tokenizer) {
+	tb.Helper()
+	for _, name := range fixtureNames(tb) {
+		tok, _ := loadFixture(tb, name)
 		list = append(list, tok)
 	}
+	return list
+}
+
+// FuzzShapes encodes with one of the fixtures' tokenizers.
+func FuzzShapes(f *testing.F) {
+	list := fixtureTokenizers(f)
 	for i := range list {
 		f.Add(uint8(i), "héllo  <s>wörld</s> 中文\n\n 한글 e\u0323\u0301 \U0001d15e 12345", false)
 	}
@@ -123,11 +129,7 @@ func FuzzShapes(f *testing.F) {
 
 // FuzzDecode decodes ids that no text has.
 func FuzzDecode(f *testing.F) {
-	var list []*text.Tokenizer
-	for _, name := range fixtureNames(f) {
-		tok, _ := loadFixture(f, name)
-		list = append(list, tok)
-	}
+	list := fixtureTokenizers(f)
 	for i := range list {
 		f.Add(uint8(i), []byte("\x00\x01\x30\x02\x9f\x01\xff\xff\x01\x80\x03\x20"))
 	}
